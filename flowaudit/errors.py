@@ -1,0 +1,91 @@
+"""Every exception that flowaudit raises on purpose.
+
+::
+
+    FlowauditError              whatever we raise; `except FlowauditError` catches all of it
+    ├── SettingError            a setting or policy line is wrong (raised at start-up)
+    ├── MissingExtraError       an optional dependency is not installed; names the pip line
+    ├── TrailError              a trail cannot be used
+    │   ├── NotATrailError      the file is something else, or damaged beyond reading
+    │   ├── TrailBusyError      another program holds the lock
+    │   └── TrailWriteError     disk full, read-only, input/output error
+    ├── VaultError              the vault cannot answer
+    ├── ProofError              a note, proof or tile is malformed
+    ├── EventError              an event breaks the schema
+    ├── ImportFormatError       an importer was told to read something it cannot
+    └── QueryError              an analysis or a detection cannot run as asked
+
+Nothing of this tree is raised into a host application's request: capture counts and logs
+its own failures (see `capture/audit.py`).
+"""
+
+__all__ = [
+    "EventError",
+    "FlowauditError",
+    "ImportFormatError",
+    "MissingExtraError",
+    "NotATrailError",
+    "ProofError",
+    "QueryError",
+    "SettingError",
+    "TrailBusyError",
+    "TrailError",
+    "TrailWriteError",
+    "VaultError",
+]
+
+
+class FlowauditError(Exception):
+    """Root of every exception that flowaudit raises on purpose."""
+
+
+class SettingError(FlowauditError):
+    """A setting is wrong: says its name, its value and what was expected."""
+
+    def __init__(self, name: str, value: object, expected: str) -> None:
+        self.name, self.value, self.expected = name, value, expected
+        super().__init__(f"setting {name!r} is {value!r}; expected {expected}")
+
+
+class MissingExtraError(FlowauditError):
+    """An optional dependency is missing: says the exact line that installs it."""
+
+    def __init__(self, module: str, extra: str) -> None:
+        self.module, self.extra = module, extra
+        super().__init__(f"{module} is not installed; run: pip install 'flowaudit[{extra}]'")
+
+
+class TrailError(FlowauditError):
+    """A trail cannot be used."""
+
+
+class NotATrailError(TrailError):
+    """The file is not a flowaudit trail, or too damaged to be read as one."""
+
+
+class TrailBusyError(TrailError):
+    """Another program holds the trail's lock for longer than we wait."""
+
+
+class TrailWriteError(TrailError):
+    """The trail cannot be written: disk full, read-only, input/output error."""
+
+
+class VaultError(FlowauditError):
+    """The vault cannot answer, or is not a vault."""
+
+
+class ProofError(FlowauditError):
+    """A note, proof or tile is malformed."""
+
+
+class EventError(FlowauditError):
+    """An event breaks the schema."""
+
+
+class ImportFormatError(FlowauditError):
+    """An importer was told to read something that it cannot."""
+
+
+class QueryError(FlowauditError):
+    """An analysis or a detection cannot run as asked."""

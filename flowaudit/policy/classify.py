@@ -1,0 +1,147 @@
+"""The outcome table: cause → (outcome, reason). The only source of both.
+
+`definitions.md` has the table for people; the first row that fits wins. Capture tells causes,
+importers only a status.
+"""
+
+import re
+from typing import Final, Literal, NamedTuple
+
+__all__ = [
+    "CAUSES",
+    "DENIED_OUTCOMES",
+    "OUTCOMES",
+    "PERMISSION_EXCEPTIONS",
+    "Outcome",
+    "Verdict",
+    "classify",
+    "classify_status",
+    "clean_reason",
+    "is_permission_exception",
+]
+
+Outcome = Literal["ok", "denied", "hidden", "throttled", "error", "missing", "invalid", "aborted"]
+
+OUTCOMES: Final[tuple[str, ...]] = Outcome.__args__  # type: ignore[attr-defined]
+
+DENIED_OUTCOMES: Final = frozenset({"denied", "hidden"})
+"""What the word `denied` counts."""
+
+CLIENT_LEFT: Final = 499
+"""Status of a request whose client left before any response had started (nginx's number)."""
+
+CAUSES: Final = {
+    "bad-credentials": "denied",
+    "locked": "denied",
+    "login-required": "denied",
+    "csrf": "denied",
+    "origin": "denied",
+    "bad-host": "denied",
+    "forbidden": "denied",
+    "method": "denied",
+    "rate-limit": "throttled",
+}
+"""What a framework's signal or an adapter can tell, in the order of the table."""
+
+PERMISSION_EXCEPTIONS: Final = frozenset(
+    {
+        "builtins.PermissionError",
+        "django.core.exceptions.PermissionDenied",
+        "flask_principal.PermissionDenied",
+        "rest_framework.exceptions.PermissionDenied",
+        "werkzeug.exceptions.Forbidden",
+    }
+)
+"""Classes whose raising is a refusal, even if a broken handler turns them into a 500."""
+
+REASON: Final = re.compile(r"[a-z0-9-]{1,40}")
+"""Shape of a reason that an application gives."""
+
+
+class Verdict(NamedTuple):
+    """What a request came to."""
+
+    outcome: str
+    reason: str | None
+
+
+_OK: Final = Verdict("ok", None)
+_BY_STATUS: Final[dict[int, Verdict]] = {
+    401: Verdict("denied", "login-required"),
+    403: Verdict("denied", "forbidden"),
+    404: Verdict("missing", "not-found"),
+    405: Verdict("denied", "method"),
+    410: Verdict("missing", "not-found"),
+    413: Verdict("invalid", "too-large"),
+    414: Verdict("invalid", "too-large"),
+    422: Verdict("invalid", "validation"),
+    423: Verdict("denied", "locked"),
+    429: Verdict("throttled", "rate-limit"),
+    431: Verdict("invalid", "too-large"),
+    CLIENT_LEFT: Verdict("aborted", "client-left"),
+    501: Verdict("denied", "method"),
+} | {
+    status: Verdict("invalid", "bad-request") for status in (400, 409, 411, 412, 415, 416, 417, 418)
+}
+
+
+def classify_status(status: int | None) -> Verdict:
+    """What the table makes of a status alone, as for an imported line."""
+    if status is None:
+        return _OK
+    known = _BY_STATUS.get(status)
+    if known is not None:
+        return known
+    return Verdict("error", "status") if 500 <= status <= 599 else _OK
+
+
+def classify(
+    status: int | None,
+    *,
+    denied: str | None = None,
+    hidden: bool = False,
+    cause: str | None = None,
+    exception: BaseException | None = None,
+    aborted: bool = False,
+) -> Verdict:
+    """What a request came to.
+
+    Args:
+        status: what was sent, or would have been; `None` if nothing was.
+        denied: the reason the application gave with `deny()`.
+        hidden: the application said `hide()`.
+        cause: one of `CAUSES`, as the framework's own signal told.
+        exception: what the application raised past all its handlers, or a permission exception
+            that a handler turned into something else.
+        aborted: the client left before the end.
+    """
+    if hidden:
+        return Verdict("hidden", "hidden")
+    if denied is not None:
+        return Verdict("denied", clean_reason(denied))
+    if cause is not None and cause in CAUSES:
+        return Verdict(CAUSES[cause], cause)
+    if exception is not None:
+        if is_permission_exception(exception):
+            return Verdict("denied", "forbidden")
+        if not aborted:
+            return Verdict("error", type(exception).__name__[:60])
+    if aborted and (status is None or status == CLIENT_LEFT or status < 400):
+        return Verdict("aborted", "client-left")
+    return classify_status(status)
+
+
+def clean_reason(reason: str) -> str:
+    """A reason as schema 1 allows it; what does not fit its shape is brought into it."""
+    if REASON.fullmatch(reason):
+        return reason
+    shaped = re.sub(r"[^a-z0-9]+", "-", reason.lower()).strip("-")[:40].strip("-")
+    return shaped or "denied"
+
+
+def is_permission_exception(error: BaseException) -> bool:
+    """Whether an exception's class, or one it inherits from, is on the named list."""
+    return any(
+        f"{kind.__module__}.{kind.__qualname__}" in PERMISSION_EXCEPTIONS
+        for kind in type(error).__mro__
+    )

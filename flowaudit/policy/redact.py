@@ -1,0 +1,202 @@
+"""Redaction by allow-list: what of a request's text may be kept, and what is masked in it.
+
+Nothing of a query is kept unless its key is named. In paths, referers, user agents and request
+ids, whatever looks like a secret gives way to a mark that says what stood there.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+from urllib.parse import unquote
+
+from ..event import clean_text
+
+__all__ = [
+    "MAX_AGENT",
+    "MAX_PATH",
+    "clean_host",
+    "clean_request_id",
+    "clean_trace_id",
+    "mask",
+    "redact_agent",
+    "redact_path",
+    "redact_query",
+    "redact_referer",
+]
+
+MAX_PATH: Final = 4_096
+"""Characters kept of a path or referer: beyond any link a person follows."""
+
+MAX_AGENT: Final = 512
+"""Characters kept of a User-Agent."""
+
+MAX_QUERY: Final = 2_048
+"""Characters kept of the allow-listed part of a query."""
+
+_PLAIN: Final = re.compile(r"(?:[/._-]*(?:[a-zA-Z]{1,20}|[0-9]{1,10})(?=[/._-]|\Z))*[/._-]*")
+"""Paths of short words and short numbers, by far the most: nothing in them can be a secret."""
+
+_JWT: Final = re.compile(r"eyJ[\w-]{5,}\.[\w-]{5,}(?:\.[\w-]*)?")
+_EMAIL: Final = re.compile(
+    r"[^\s/@:;,<>()\[\]\"'=&?]{1,64}(?:@|%(?:25)*40)[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"
+)
+_CARD: Final = re.compile(r"(?<![0-9])[0-9](?:(?:[ +._-]|%20|%2[dD])?[0-9]){12,18}(?![0-9])")
+_UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_KNOWN_TOKEN: Final = re.compile(
+    r"(?:sk|pk|rk|whsec)[_-](?:live|test|proj)[\w-]{8,}|sk-[\w-]{16,}|whsec_\w{8,}"
+    r"|gh[pousr]_\w{16,}|github_pat_\w{16,}|glpat-[\w-]{12,}|xox[abeprs]-[\w-]{8,}"
+    r"|(?:AKIA|ASIA)[A-Z0-9]{12,}|AIza[\w-]{20,}|ya29\.[\w-]{10,}|npm_\w{20,}|pypi-[\w-]{20,}"
+    r"|SG\.[\w-]{10,}\.[\w-]{10,}|hf_\w{16,}|dop_v1_\w{16,}|shp(?:at|ca|pa|ss)_\w{16,}"
+    r"|EAA[A-Za-z0-9]{20,}|\$2[aby]\$\d\d\$[./\w]{20,}"
+)
+_RUN: Final = re.compile(r"[A-Za-z0-9+=_~-]{20,}")
+_WORDS: Final = re.compile(r"[-_]")
+_KEY_VALUE: Final = re.compile(
+    r"(?i)\b(pass(?:word|wd)?|pwd|secret|token|api[_-]?key|session(?:id)?|auth|sig(?:nature)?"
+    r"|credential|jsessionid|phpsessid|sid|code|otp|pin)(=|:|%3[aAdD])([^\s/&;,)]+)"
+)
+_BEARER: Final = re.compile(r"(?i)\b(bearer|basic)(?:\s|%20|\+)+[\w+/=.~-]{6,}")
+_USERINFO: Final = re.compile(r"(?<=//)[^\s/@?#]+@")
+
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
+_HOST: Final = re.compile(
+    r"[A-Za-z0-9_.-]{1,253}(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::[0-9]{1,5})?"
+)
+_TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
+
+
+def mask(text: str) -> str:
+    """The text with everything that looks like a secret replaced by `[masked:what]`."""
+    masked = _KNOWN_TOKEN.sub("[masked:token]", _JWT.sub("[masked:jwt]", text))
+    masked = _BEARER.sub(r"\1 [masked:token]", _USERINFO.sub("[masked:login]@", masked))
+    masked = _KEY_VALUE.sub(r"\1\2[masked:value]", _EMAIL.sub("[masked:email]", masked))
+    masked = _CARD.sub(_mask_card, masked)
+    return _RUN.sub(_mask_run, masked)
+
+
+def redact_path(raw: str) -> str:
+    """A path as sent, bounded, with secrets masked; also those that percent-encoding hides."""
+    if len(raw) <= MAX_PATH and _PLAIN.fullmatch(raw) and not _CARD.search(raw):
+        return raw
+    masked = "/".join(_redact_segment(part) for part in clean_text(raw, MAX_PATH).split("/"))
+    return mask(masked)
+
+
+def redact_query(raw: str, keys: frozenset[str]) -> str | None:
+    """The allow-listed `keys` of a query as sent, their values masked; `None` if none is there."""
+    if not keys or not raw:
+        return None
+    kept = [
+        f"{name}={_redact_segment(value)}" if sep else name
+        for name, sep, value in _pairs(raw)
+        if unquote(name) in keys
+    ]
+    return clean_text("&".join(kept), MAX_QUERY) or None
+
+
+def redact_referer(raw: str) -> str | None:
+    """A referer without its query and fragment, bounded, with secrets masked."""
+    cut = re.split(r"[?#]", raw, maxsplit=1)[0]
+    if not cut:
+        return None
+    scheme, sep, rest = cut.partition("://")
+    if not sep:
+        return redact_path(cut)
+    host, slash, path = rest.partition("/")
+    return f"{scheme[:20]}://{mask(clean_text(host, 300))}" + (
+        redact_path(slash + path) if slash else ""
+    )
+
+
+def redact_agent(raw: str) -> str | None:
+    """A User-Agent, bounded, with secrets masked; `None` if it is empty."""
+    return mask(clean_text(raw, MAX_AGENT)) or None
+
+
+def clean_request_id(raw: str) -> str | None:
+    """A request id of fixed shape that does not look like a secret, else `None`.
+
+    Ids that come in hexadecimal or UUID form pass whole; anything else must stay as it is
+    under `mask`.
+    """
+    if not _REQUEST_ID.fullmatch(raw):
+        return None
+    if _UUID.fullmatch(raw) or re.fullmatch(r"[0-9a-f]{1,32}", raw):
+        return raw if not _CARD.search(raw) or mask_card_free(raw) else None
+    return raw if mask(raw) == raw else None
+
+
+def mask_card_free(text: str) -> bool:
+    """Whether no run of digits in the text is a card number."""
+    return _CARD.sub(_mask_card, text) == text
+
+
+def clean_trace_id(traceparent: str) -> str | None:
+    """The trace id of a W3C `traceparent`, else `None` (Trace Context §3.2.2)."""
+    match = _TRACEPARENT.fullmatch(traceparent)
+    if match is None or match[1] == "0" * 32 or traceparent.startswith("ff"):
+        return None
+    return match[1]
+
+
+def clean_host(raw: str) -> str | None:
+    """A `Host` header of valid shape, lower-cased, else `None`."""
+    return raw.lower() if _HOST.fullmatch(raw) else None
+
+
+def _pairs(raw: str) -> Iterator[tuple[str, str, str]]:
+    for part in raw.split("&"):
+        yield part.partition("=")
+
+
+def _redact_segment(segment: str) -> str:
+    """One path segment: masked whole if a secret shows only after decoding (at most twice)."""
+    if "%" in segment:
+        once = unquote(segment)
+        for decoded in (once, unquote(once)):
+            if mask(decoded) != decoded and mask(segment) == segment:
+                return "[masked:encoded]"
+    return segment
+
+
+def _mask_card(match: re.Match[str]) -> str:
+    digits = [int(char) for char in re.sub(r"%20|%2[dD]", "", match[0]) if char.isdigit()]
+    return "[masked:card]" if 13 <= len(digits) <= 19 and _luhn(digits) else match[0]
+
+
+def _luhn(digits: list[int]) -> bool:
+    """The check of ISO/IEC 7812-1, annex B."""
+    doubled = [sum(divmod(2 * digit, 10)) for digit in digits[-2::-2]]
+    return (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
+
+
+def _mask_run(match: re.Match[str]) -> str:
+    run = match[0]
+    return "[masked:token]" if not _UUID.fullmatch(run) and _looks_random(run) else run
+
+
+def _looks_random(run: str) -> bool:
+    """Whether a run of 20 characters or more is a token and not words, dates or a UUID.
+
+    Words are separated by `-` or `_` and hold letters or digits, seldom both. A token mixes:
+    one unbroken part of 20 or more with letters and digits or with both cases mixed inside, or
+    a whole in which mixed parts make up most.
+    """
+    parts = [part for part in _WORDS.split(run) if part]
+    mixed = [part for part in parts if _is_mixed(part)]
+    if any(len(part) >= 20 for part in mixed):
+        return True
+    return len(run) >= 24 and sum(map(len, mixed)) * 2 > len(run)
+
+
+def _is_mixed(part: str) -> bool:
+    if len(part) < 4:
+        return False
+    digits = sum(char.isdigit() for char in part)
+    letters = len(part) - digits
+    if digits and letters:
+        return len(re.findall(r"[A-Za-z][0-9]|[0-9][A-Za-z]", part)) >= 2
+    if digits:
+        return False
+    humps = len(re.findall(r"[a-z][A-Z]", part))
+    return humps >= 2 and humps * 6 > len(part)
