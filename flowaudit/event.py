@@ -280,7 +280,7 @@ def _clean(value: Any, depth: int) -> "Value | None":
 
 
 def _clean_items(values: Mapping[Any, Any], depth: int) -> "dict[str, Value] | None":
-    kept: "dict[str, Value]" = {}
+    kept: dict[str, Value] = {}
     for key, value in list(values.items())[:MAX_MAP_ITEMS]:
         if not _ASCII_KEY.fullmatch(str(key)):
             continue

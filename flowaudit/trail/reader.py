@@ -1,0 +1,142 @@
+"""Reading a trail as it was stored: entries, tiles, head, checkpoints. Writes nothing.
+
+One reader sees one state of the trail: everything it answers comes from the transaction that it
+began when it was opened.
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+from urllib.parse import quote
+
+from ..errors import NotATrailError
+from ..event import Entry
+from .paths import check_is_trail
+from .sqlite import trail_error
+
+__all__ = ["TrailReader", "read_only_uri"]
+
+RANGE: Final = 10_000
+"""Entries fetched in one query."""
+
+
+def read_only_uri(path: Path) -> str:
+    """The SQLite URI that opens a trail for reading only.
+
+    On a read-only medium SQLite cannot make the shared-memory file that reading a write-ahead
+    log needs; where there is no log, the file is whole by itself and opened as immutable.
+    """
+    wal = path.with_name(path.name + "-wal")
+    no_log = not wal.exists() or wal.stat().st_size == 0
+    immutable = "&immutable=1" if no_log and not os.access(path.parent, os.W_OK) else ""
+    return f"file:{quote(str(path.absolute()))}?mode=ro{immutable}"
+
+
+class TrailReader:
+    """An open trail, for reading. Text comes as bytes, so that nothing is decoded on the way.
+
+    Raises `NotATrailError` if the file is no trail or its tables are gone.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        check_is_trail(self.path)
+        try:
+            self._db = sqlite3.connect(read_only_uri(self.path), uri=True, isolation_level=None)
+            self._db.text_factory = bytes
+            self._db.execute("BEGIN")
+            self.size, self.frontier = self._head()
+        except sqlite3.Error as error:
+            raise trail_error(error, self.path) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the reading transaction and close the file."""
+        self._db.close()
+
+    def _head(self) -> tuple[int, bytes]:
+        row = self._db.execute("SELECT size, frontier FROM head").fetchone()
+        if row is None or not isinstance(row[0], int) or row[0] < 0:
+            raise NotATrailError(f"{self.path} has no head: it was damaged")
+        return row[0], _bytes(row[1]) or b""
+
+    @property
+    def origin(self) -> str:
+        """The trail's name in checkpoints."""
+        row = self._query("SELECT id FROM trail").fetchone()
+        return "flowaudit/" + (_bytes(row[0]) or b"").decode("utf-8", "replace") if row else ""
+
+    def entries(self, first: int = 0, last: int | None = None) -> Iterator[Entry]:
+        """Entries with `first` <= seq <= `last` in order of seq; a missing one is passed over."""
+        end = last if last is not None else max(self.size, self.last_seq() + 1) - 1
+        for start in range(first, end + 1, RANGE):
+            rows = self._query(
+                "SELECT seq, core, personal, salt, sealed FROM event"
+                " WHERE seq BETWEEN ? AND ? ORDER BY seq",
+                (start, min(start + RANGE - 1, end)),
+            )
+            for seq, core, personal, salt, sealed in rows:
+                yield Entry(
+                    seq=seq,
+                    core=_bytes(core) or b"",
+                    personal=_bytes(personal),
+                    salt=_bytes(salt),
+                    sealed=_bytes(sealed),
+                )
+
+    def last_seq(self) -> int:
+        """The highest seq of a stored entry; -1 if there is none."""
+        row = self._query("SELECT max(seq) FROM event").fetchone()
+        return -1 if row[0] is None else int(row[0])
+
+    def first_seq(self) -> int | None:
+        """The lowest seq of a stored entry; `None` if there is none."""
+        row = self._query("SELECT min(seq) FROM event").fetchone()
+        return None if row[0] is None else int(row[0])
+
+    def tile(self, level: int, idx: int) -> bytes | None:
+        """A tile's hashes as stored."""
+        row = self._query(
+            "SELECT hashes FROM tile WHERE level = ? AND idx = ?", (level, idx)
+        ).fetchone()
+        return None if row is None else _bytes(row[0]) or b""
+
+    def checkpoints(self) -> Iterator[tuple[int, str]]:
+        """Every checkpoint: its size and its note, by rising size."""
+        for size, note in self._query("SELECT size, note FROM checkpoint ORDER BY size"):
+            yield size, (_bytes(note) or b"").decode("utf-8", "replace")
+
+    def sources(self) -> dict[str, int]:
+        """The last number that each source used up."""
+        rows = self._query("SELECT id, last_n FROM source")
+        return {(_bytes(i) or b"").decode("utf-8", "replace"): n for i, n in rows}
+
+    def _query(self, sql: str, parameters: tuple[int, ...] = ()) -> sqlite3.Cursor:
+        try:
+            return self._db.execute(sql, parameters)
+        except sqlite3.Error as error:
+            raise trail_error(error, self.path) from error
+
+
+def _bytes(value: object) -> bytes | None:
+    """A column's bytes, whatever type a hand with the sqlite3 shell has given it."""
+    match value:
+        case None:
+            return None
+        case bytes():
+            return value
+        case _:
+            return str(value).encode("utf-8", "surrogateescape")

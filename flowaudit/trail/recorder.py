@@ -1,0 +1,167 @@
+"""The recorder: takes a process's events and gets them into the trail behind its back.
+
+Nothing is opened before the first event; after a fork the child begins a source, a spool and a
+thread of its own. What cannot be kept is counted, and told in the trail as a gap.
+"""
+
+import atexit
+import os
+import threading
+import weakref
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import structlog
+
+from ..event import Core, Personal, Value
+from .paths import TrailPaths
+from .source import LiveSource
+from .writer import HEARTBEAT_S, Writer
+
+__all__ = ["Recorder"]
+
+CLOSE_S: Final = 10.0
+"""Seconds that closing waits for the trail; what is not committed then stays in the spool."""
+
+_LOG = structlog.get_logger("flowaudit")
+
+
+class Recorder:
+    """The way of events into one trail. Safe to use from several threads and across forks.
+
+    `append` returns when the event would survive the death of the process; `flush` when it
+    would survive a power cut.
+    """
+
+    def __init__(
+        self,
+        paths: TrailPaths,
+        *,
+        process_facts: Mapping[str, Value],
+        clock_us: Callable[[], int],
+        queue_size: int,
+        group_ms: int,
+    ) -> None:
+        self._paths = paths
+        self._facts = process_facts
+        self._clock_us = clock_us
+        self._queue_size = queue_size
+        self._group_s = group_ms / 1_000
+        self._lock = threading.Lock()  # owns the two below
+        self._source: LiveSource | None = None
+        self._writer: Writer | None = None
+        self._past_lost = self._past_failed = 0
+        _RECORDERS.add(self)
+
+    @property
+    def source(self) -> str:
+        """The id of this process's source; empty before its first event."""
+        source = self._source
+        return source.id if source is not None else ""
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """Events lost for want of room and commits that failed, in this process."""
+        source, writer = self._source, self._writer
+        return {
+            "lost": self._past_lost + (source.lost if source is not None else 0),
+            "commit_failed": self._past_failed + (writer.failed if writer is not None else 0),
+        }
+
+    def count_received(self) -> None:
+        """A request has come in; it is open until an event with `finishes` is appended."""
+        while not (self._source or self._begin()).count_received():
+            self._retire()
+
+    def count_dropped(self) -> None:
+        """A received request gets no event, by the policy."""
+        (self._source or self._begin()).count_dropped()
+
+    def append(
+        self, core: Core, personal: Personal | None = None, *, finishes: bool = False
+    ) -> int:
+        """Number an event and spool it; safe from the death of the process when this returns.
+
+        Args:
+            core: without `v`, `source` and `n`, which are filled in here.
+            personal: its personal part, if it has one.
+            finishes: whether a request that was counted as received ends with it.
+
+        Returns the event's number, 0 if it was lost.
+        """
+        while (n := (self._source or self._begin()).put(core, personal, finishes)) is None:
+            self._retire()
+        return n
+
+    def flush(self, timeout_s: float = CLOSE_S) -> bool:
+        """Wait until all that was appended so far is durable in the trail; False on time-out."""
+        with self._lock:
+            source, writer = self._source, self._writer
+        return source is None or writer is None or writer.wait_for(source.last_n, timeout_s)
+
+    def close(self, timeout_s: float = CLOSE_S) -> None:
+        """End the source: stop event, commit, checkpoint. A later event begins a new source.
+
+        What the trail does not take within `timeout_s` stays in the spool, for adoption.
+        """
+        with self._lock:
+            source, writer = self._source, self._writer
+            self._source = self._writer = None
+        if source is None or writer is None:
+            return
+        source.end()
+        if not writer.join(timeout_s):
+            writer.give_up.set()
+            source.wake.set()
+            _LOG.warning("events wait in the spool for adoption", trail=str(self._paths.trail))
+        self._past_lost += source.lost
+        self._past_failed += writer.failed
+
+    def _begin(self) -> LiveSource:
+        with self._lock:
+            if self._source is None:
+                source = LiveSource(self._paths.spool, self._queue_size, self._clock_us)
+                source.put_process(
+                    "start",
+                    {
+                        **self._facts,
+                        "heartbeat_s": HEARTBEAT_S,
+                        "pid": os.getpid(),
+                        "spool": source.spool.kind,
+                    },
+                )
+                self._writer = Writer(source, self._paths, self._group_s)
+                self._source = source
+            return self._source
+
+    def _retire(self) -> None:
+        """Forget a source that another thread has ended meanwhile."""
+        with self._lock:
+            if self._source is not None and self._source.is_ended:
+                self._source = self._writer = None
+
+    def _after_fork(self) -> None:
+        source, writer = self._source, self._writer
+        self._lock = threading.Lock()
+        self._source = self._writer = None
+        if source is not None:
+            source.spool.abandon()
+        if writer is not None:
+            writer.abandon()
+
+
+_RECORDERS: "weakref.WeakSet[Recorder]" = weakref.WeakSet()
+
+
+def _begin_anew_in_child() -> None:
+    for recorder in list(_RECORDERS):
+        recorder._after_fork()
+
+
+def _close_all() -> None:
+    for recorder in list(_RECORDERS):
+        recorder.close()
+
+
+os.register_at_fork(after_in_child=_begin_anew_in_child)
+atexit.register(_close_all)

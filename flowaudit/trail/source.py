@@ -1,0 +1,176 @@
+"""A living source: the numbers of one process's events, and the spool that holds them."""
+
+import base64
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from msgspec.structs import force_setattr
+
+from ..event import (
+    MAX_CORE_BYTES,
+    MAX_PERSONAL_BYTES,
+    SCHEMA_VERSION,
+    Core,
+    Personal,
+    Value,
+    encode_core,
+    encode_personal,
+)
+from .adoption import Loss, gap_event
+from .spool import Record, Spool
+
+__all__ = ["GROUP_EVENTS", "LiveSource", "new_source"]
+
+GROUP_EVENTS: Final = 500
+"""Events at which the writer need not wait for more."""
+
+SLOT_BYTES: Final = 1_024
+"""Room planned for an event in the spool: about twice the usual one."""
+
+NO_ROOM: Final = "no room in the spool"
+
+
+def new_source() -> str:
+    """A random source id: 128 bits as 26 characters of base32."""
+    return base64.b32encode(os.urandom(16)).decode().rstrip("=").lower()
+
+
+class LiveSource:
+    """One source from its first number to its last. Safe to use from several threads.
+
+    `n` is assigned and the record written under one lock, so numbers stand in the spool in
+    order. From the first loss on, everything is refused until the writer has reported it; so a
+    loss is one range of numbers, and one gap event.
+    """
+
+    def __init__(self, folder: Path, queue_size: int, clock_us: Callable[[], int]) -> None:
+        self.id = new_source()
+        self.spool = Spool(folder, self.id, queue_size * SLOT_BYTES)
+        self.wake = threading.Event()
+        """Set when the writer should look."""
+        self.is_idle = False
+        """Whether the writer sleeps until something comes."""
+        self.is_ended = False
+        """Whether the last number is given; set once, under the lock."""
+        self.lost = 0
+        """Events lost so far."""
+        self._queue_size = queue_size
+        self._clock_us = clock_us
+        self._lock = threading.Lock()  # owns all below, and the spool but for `take`
+        self._n = 0
+        self._lost_first = 0
+
+    @property
+    def last_n(self) -> int:
+        """The highest number given so far."""
+        return self._n
+
+    @property
+    def has_work(self) -> bool:
+        """Whether there is something to commit or to report."""
+        return bool(self.spool.waiting or self._lost_first)
+
+    def count_received(self) -> bool:
+        """A request has come in. False if the source has ended."""
+        with self._lock:
+            if not self.is_ended:
+                self.spool.count_received()
+            return not self.is_ended
+
+    def count_dropped(self) -> None:
+        """A request that was received gets no event, by the policy."""
+        with self._lock:
+            if not self.is_ended:
+                self.spool.count_finished()
+
+    def put(self, core: Core, personal: Personal | None, finishes: bool) -> int | None:
+        """Number and spool an event: its number, 0 if it was lost, `None` if the source ended."""
+        body = encode_personal(personal) if personal is not None else b""
+        with self._lock:
+            if self.is_ended:
+                return None
+            n = self._n + 1
+            _number(core, self.id, n)
+            data = encode_core(core)
+            self._n = n
+            is_small = len(data) <= MAX_CORE_BYTES and len(body) <= MAX_PERSONAL_BYTES
+            waiting = self.spool.waiting
+            if (
+                is_small
+                and not self._lost_first
+                and waiting < self._queue_size
+                and self.spool.put(n, data, body, finishes)
+            ):
+                if self.is_idle or waiting == GROUP_EVENTS:
+                    self.wake.set()
+                return n
+            self._lose(n, finishes)
+        return 0
+
+    def put_process(self, action: str, facts: dict[str, Value] | None = None) -> None:
+        """A process event: `start` or `heartbeat`."""
+        self.put(Core(ts=self._clock_us(), kind="process", action=action, facts=facts), None, False)
+
+    def end(self) -> None:
+        """Take no more events. What is spooled is committed, then `put_stop`."""
+        with self._lock:
+            self.is_ended = True
+        self.wake.set()
+
+    def put_stop(self) -> bool:
+        """The last event of an ended source whose losses are told; False if there is no room."""
+        with self._lock:
+            return self._put_own(
+                Core(ts=self._clock_us(), kind="process", action="stop"), self._n + 1
+            )
+
+    def put_gap(self, loss: Loss) -> bool:
+        """A gap event for the loss of another source; False if there is no room for it now."""
+        with self._lock:
+            return self._put_gap(loss)
+
+    def report_loss(self) -> None:
+        """Once there is room again: the gap event for what this source lost itself."""
+        with self._lock:
+            if self._lost_first:
+                first, last = self._lost_first, self._n
+                if self._put_gap(Loss(self.id, first, last, last - first + 1, NO_ROOM)):
+                    self._lost_first = 0
+                    self.spool.lose(0)
+
+    def take(self, limit: int) -> tuple[list[Record], int]:
+        """The oldest records and where they end; for the writer alone."""
+        return self.spool.take(limit)
+
+    def release(self, count: int, end: int) -> None:
+        """Give back the room of committed records."""
+        with self._lock:
+            self.spool.release(count, end)
+
+    def _put_gap(self, loss: Loss) -> bool:
+        return self._put_own(gap_event(loss, self._clock_us()), self._n + 1)
+
+    def _put_own(self, core: Core, n: int) -> bool:
+        """An event of the recorder's own, which does not wait behind an unreported loss."""
+        _number(core, self.id, n)
+        if not self.spool.put(n, encode_core(core), b"", False):
+            return False
+        self._n = n
+        return True
+
+    def _lose(self, n: int, finishes: bool) -> None:
+        self.lost += 1
+        self._lost_first = self._lost_first or n
+        self.spool.lose(n)
+        if finishes:
+            self.spool.count_finished()
+        self.wake.set()
+
+
+def _number(core: Core, source: str, n: int) -> None:
+    force_setattr(core, "n", n)
+    force_setattr(core, "source", source)
+    force_setattr(core, "v", SCHEMA_VERSION)

@@ -1,0 +1,245 @@
+"""The SQLite trail: one file, many processes, one order.
+
+In one transaction go the events, the tiles they fill, the head, the source's last number and,
+when one is due, a checkpoint; so a reader sees all of it or nothing, and nothing is committed
+twice. `append` returns after the fsync of the write-ahead log (synchronous FULL).
+"""
+
+import base64
+import os
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from hashlib import sha256
+from types import TracebackType
+from typing import Final, Self
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from ..errors import NotATrailError, TrailBusyError, TrailError, TrailWriteError
+from ..proofs.checkpoint import sign_checkpoint
+from ..proofs.merkle import NOT_SEALED, SALT_BYTES, Tree
+from .keys import load_or_make_key
+from .locks import file_lock
+from .paths import APPLICATION_ID, FORMAT, TrailPaths, check_is_trail, make_private
+
+__all__ = ["CHECKPOINT_S", "Trail", "trail_error"]
+
+CHECKPOINT_S: Final = 10.0
+"""Seconds between checkpoints under traffic."""
+
+BUSY_S: Final = 5.0
+"""Seconds SQLite waits for a program that locks the file itself past our lock."""
+
+_SCHEMA: Final = f"""
+CREATE TABLE event (seq INTEGER PRIMARY KEY, core TEXT, personal TEXT, salt BLOB, sealed BLOB);
+CREATE TABLE tile (level INTEGER, idx INTEGER, hashes BLOB, PRIMARY KEY (level, idx)) WITHOUT ROWID;
+CREATE TABLE head (one INTEGER PRIMARY KEY CHECK (one = 1), size INTEGER, frontier BLOB);
+CREATE TABLE source (id TEXT PRIMARY KEY, last_n INTEGER, running TEXT) WITHOUT ROWID;
+CREATE TABLE checkpoint (size INTEGER PRIMARY KEY, note TEXT);
+CREATE TABLE trail (one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT);
+INSERT INTO head VALUES (1, 0, x'');
+PRAGMA application_id = {APPLICATION_ID};
+PRAGMA user_version = {FORMAT};
+"""
+
+
+def trail_error(error: sqlite3.Error, what: object) -> TrailError:
+    """The exception of ours that says what a SQLite error means for a trail."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return TrailBusyError(f"{what}: another program has locked the trail")
+    if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+        return NotATrailError(f"{what} is damaged, or not a flowaudit trail ({error})")
+    if code == sqlite3.SQLITE_FULL:
+        return TrailWriteError(f"{what}: the disk is full")
+    return TrailWriteError(f"{what}: {error}")
+
+
+class Trail:
+    """The writer's side of a trail. Made at its first use; one object for one thread at a time.
+
+    Raises `NotATrailError`, `TrailBusyError` or `TrailWriteError`; after any of them the trail
+    is as it was before the call.
+    """
+
+    def __init__(
+        self, trail: str | os.PathLike[str] | TrailPaths, *, lock_timeout_s: float | None = 30.0
+    ) -> None:
+        self.paths = trail if isinstance(trail, TrailPaths) else TrailPaths.of(trail)
+        self._lock_timeout_s = lock_timeout_s
+        self._db: sqlite3.Connection | None = None
+        self._tree: Tree | None = None  # as of the last commit of ours; checked against `head`
+        self._key: Ed25519PrivateKey | None = None
+        self._origin = ""
+        self._checkpointed = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def origin(self) -> str:
+        """The trail's name in checkpoints: `flowaudit/<trail id>`."""
+        if not self._origin:
+            with self._transaction():
+                pass
+        return self._origin
+
+    def append(
+        self,
+        records: Sequence[tuple[bytes, bytes]],
+        source: str,
+        last_n: int,
+        *,
+        running: str | None = None,
+    ) -> int:
+        """Add entries of one source and return the `seq` of the first; durable when this returns.
+
+        Args:
+            records: canonical core and personal bytes (empty if there is no personal part).
+            source: whose events these are.
+            last_n: the source's highest number that is used up with them.
+            running: the boot id under which the source goes on running; `None` once it has ended.
+        """
+        try:
+            with self._transaction() as db:
+                tree = self._current_tree(db)
+                first = tree.size
+                self._store(db, tree, records)
+                db.execute(
+                    "INSERT INTO source VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
+                    " last_n = max(last_n, excluded.last_n), running = excluded.running",
+                    (source, last_n, running),
+                )
+                if time.monotonic() - self._checkpointed >= CHECKPOINT_S:
+                    self._checkpoint(db, tree)
+        except BaseException:
+            self._tree = None  # it has leaves that were rolled back
+            raise
+        return first
+
+    def last_n(self, source: str) -> int:
+        """The highest number of a source that is committed; 0 if the trail does not know it."""
+        with self._transaction() as db:
+            row = db.execute("SELECT last_n FROM source WHERE id = ?", (source,)).fetchone()
+        return int(row[0]) if row else 0
+
+    def running_sources(self) -> dict[str, str]:
+        """Sources that have not ended, each with the boot id they started under."""
+        with self._transaction() as db:
+            return dict(db.execute("SELECT id, running FROM source WHERE running IS NOT NULL"))
+
+    def checkpoint(self) -> None:
+        """Sign the head now, unless it is signed already."""
+        with self._transaction() as db:
+            self._checkpoint(db, self._current_tree(db))
+
+    def close(self) -> None:
+        """Sign the head and close the file. A failure to sign leaves the trail valid."""
+        if self._db is None:
+            return
+        try:
+            self.checkpoint()
+        finally:
+            self._db.close()
+            self._db, self._tree = None, None
+
+    def abandon(self) -> None:
+        """Forget an inherited connection without closing it (in a child after a fork)."""
+        _INHERITED.append(self._db)
+        self._db, self._tree = None, None
+
+    def _store(
+        self, db: sqlite3.Connection, tree: Tree, records: Sequence[tuple[bytes, bytes]]
+    ) -> None:
+        salts = os.urandom(SALT_BYTES * len(records))
+        rows: list[tuple[int, str, str | None, bytes | None]] = []
+        append = tree.append
+        for i, (core, personal) in enumerate(records):
+            seq = tree.size
+            if personal:
+                salt = salts[i * SALT_BYTES : (i + 1) * SALT_BYTES]
+                sealed = sha256(b"\x02" + salt + personal).digest()
+                rows.append((seq, core.decode(), personal.decode(), salt))
+            else:
+                sealed = NOT_SEALED
+                rows.append((seq, core.decode(), None, None))
+            append(sha256(b"\x00" + core + sealed).digest())
+        db.executemany("INSERT INTO event VALUES (?, ?, ?, ?, NULL)", rows)
+        db.executemany("INSERT OR REPLACE INTO tile VALUES (?, ?, ?)", tree.take_tiles())
+        db.execute("UPDATE head SET size = ?, frontier = ?", (tree.size, b"".join(tree.frontier)))
+
+    def _current_tree(self, db: sqlite3.Connection) -> Tree:
+        size, frontier = db.execute("SELECT size, frontier FROM head").fetchone()
+        if self._tree is None or self._tree.size != size:
+
+            def read_tile(level: int, idx: int) -> bytes:
+                row = db.execute(
+                    "SELECT hashes FROM tile WHERE level = ? AND idx = ?", (level, idx)
+                ).fetchone()
+                return bytes(row[0]) if row else b""
+
+            self._tree = Tree.load(size, bytes(frontier), read_tile)
+        return self._tree
+
+    def _checkpoint(self, db: sqlite3.Connection, tree: Tree) -> None:
+        if self._key is None:
+            self._key = load_or_make_key(self.paths, self._origin)
+        note = sign_checkpoint(self._key, self._origin, tree.size, tree.root())
+        db.execute("INSERT OR IGNORE INTO checkpoint VALUES (?, ?)", (tree.size, note))
+        self._checkpointed = time.monotonic()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with file_lock(self.paths.lock).held(self._lock_timeout_s):
+            try:
+                db = self._db or self._open()
+                db.execute("BEGIN IMMEDIATE")
+                try:
+                    yield db
+                    db.execute("COMMIT")
+                except BaseException:
+                    if db.in_transaction:
+                        db.execute("ROLLBACK")
+                    raise
+            except sqlite3.Error as error:
+                raise trail_error(error, self.paths.trail) from error
+
+    def _open(self) -> sqlite3.Connection:
+        path = self.paths.trail
+        try:
+            make_private(path)
+        except OSError as error:
+            raise TrailWriteError(f"{path}: {error.strerror}") from error
+        db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+        try:
+            # a crash between making the file and its tables leaves an empty database: still ours
+            if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                check_is_trail(path)
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = FULL")
+            db.execute("PRAGMA secure_delete = ON")
+            if not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                identifier = base64.b32encode(os.urandom(10)).decode().lower()
+                db.executescript(
+                    f"BEGIN; {_SCHEMA}INSERT INTO trail VALUES (1, '{identifier}'); COMMIT;"
+                )
+            self._origin = "flowaudit/" + db.execute("SELECT id FROM trail").fetchone()[0]
+        except BaseException:
+            db.close()
+            raise
+        self._db = db
+        return db
+
+
+_INHERITED: list[sqlite3.Connection | None] = []
+"""Came through a fork: kept, because closing them would drop the parent's locks."""

@@ -1,0 +1,143 @@
+"""The writer thread of a source: from the spool into the trail, in groups, with fsync."""
+
+import threading
+import time
+from typing import Final
+
+import structlog
+
+from ..errors import FlowauditError
+from .adoption import Loss, adopt_dead_sources
+from .paths import TrailPaths
+from .source import GROUP_EVENTS, LiveSource
+from .spool import boot_id
+from .sqlite import Trail
+
+__all__ = ["HEARTBEAT_S", "Writer"]
+
+COMMIT_LIMIT: Final = 5_000
+"""Events in one transaction at most, so that other writers get their turn."""
+
+HEARTBEAT_S: Final = 300
+"""Seconds between a source's signs of life, so that silence can be told from absence."""
+
+RETRY_S: Final = (0.1, 5.0)
+"""First and longest pause after a commit that failed."""
+
+LOG_EVERY: Final = 100
+"""Of a run of failed commits, the first and then one in so many is logged."""
+
+_LOG = structlog.get_logger("flowaudit")
+
+
+class Writer:
+    """Commits what a source spools, adopts what the dead left, and tells losses.
+
+    Ends by itself once its source has ended and everything is committed, or `give_up` is set.
+    """
+
+    def __init__(self, source: LiveSource, paths: TrailPaths, group_s: float) -> None:
+        self.give_up = threading.Event()
+        """Set to end although the trail takes nothing; the spool is left for adoption."""
+        self.failures = 0
+        """Commits that failed since the last that did not."""
+        self.failed = 0
+        """Commits that failed."""
+        self._source = source
+        self._group_s = group_s
+        self._trail = Trail(paths, lock_timeout_s=None)
+        self._is_hurried = False
+        self._committed = threading.Condition()  # owns _committed_n
+        self._committed_n = 0
+        self._thread = threading.Thread(target=self._run, name="flowaudit-writer", daemon=True)
+        self._thread.start()
+
+    def wait_for(self, n: int, timeout_s: float) -> bool:
+        """Until the source's events up to `n` are durable; False after `timeout_s`."""
+        self._is_hurried = True
+        self._source.wake.set()
+        with self._committed:
+            return self._committed.wait_for(lambda: self._committed_n >= n, timeout_s)
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait for the thread to end; False if it has not."""
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def abandon(self) -> None:
+        """In a child after a fork: the thread is not here, the connection is the parent's."""
+        self._trail.abandon()
+
+    def _run(self) -> None:
+        heartbeat, is_adopted, is_stopped = time.monotonic() + HEARTBEAT_S, False, False
+        while not self.give_up.is_set():
+            self._gather()
+            is_last = self._source.is_ended
+            try:
+                self._commit()
+                if not is_adopted:
+                    is_adopted = True
+                    adopt_dead_sources(self._trail, self._report)
+                self.failures = 0
+            except (FlowauditError, OSError, ValueError) as error:
+                self._fail(error)
+                continue
+            if is_last and not self._source.has_work:
+                if is_stopped or not self._source.put_stop():
+                    break
+                is_stopped = True
+            if time.monotonic() >= heartbeat:
+                heartbeat = time.monotonic() + HEARTBEAT_S
+                self._source.put_process("heartbeat")
+        self._end()
+
+    def _gather(self) -> None:
+        """Until there is something to commit, and then a little, so that a group gathers."""
+        source = self._source
+        source.is_idle = True
+        if not source.has_work and not source.is_ended:
+            source.wake.wait(HEARTBEAT_S)
+        source.is_idle = False
+        source.wake.clear()
+        if not (source.is_ended or self._is_hurried or source.spool.waiting >= GROUP_EVENTS):
+            source.wake.wait(self._group_s)
+            source.wake.clear()
+        self._is_hurried = False
+
+    def _commit(self) -> None:
+        source = self._source
+        while True:
+            source.report_loss()
+            records, end = source.take(COMMIT_LIMIT)
+            if not records:
+                return
+            pairs = [(record.core, record.personal) for record in records]
+            last_n = records[-1].n
+            self._trail.append(pairs, source.id, last_n, running=boot_id() or "running")
+            source.release(len(records), end)
+            with self._committed:
+                self._committed_n = last_n
+                self._committed.notify_all()
+
+    def _report(self, loss: Loss) -> None:
+        """A gap event for another source's loss, durable when this returns."""
+        while not self._source.put_gap(loss):
+            self._commit()
+        self._commit()
+
+    def _fail(self, error: Exception) -> None:
+        self.failed += 1
+        self.failures += 1
+        if self.failures % LOG_EVERY == 1:
+            _LOG.error("the trail cannot be written; events wait in the spool", error=str(error))
+        self.give_up.wait(min(RETRY_S[0] * 2 ** min(self.failures, 10), RETRY_S[1]))
+
+    def _end(self) -> None:
+        is_whole = self._source.is_ended and not self._source.has_work
+        try:
+            if is_whole:
+                self._trail.append([], self._source.id, 0)
+            self._trail.close()
+        except (FlowauditError, OSError, ValueError) as error:
+            _LOG.warning("the trail's end was not signed", error=str(error))
+        self._source.spool.close(remove=is_whole)

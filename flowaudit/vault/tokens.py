@@ -1,0 +1,238 @@
+"""The vault: a SQLite file of its own that maps tokens to identities and holds the hash keys.
+
+A token is its own commitment: base32(SHA-256(0x03 ‖ salt ‖ identity as NFC UTF-8)), so that who
+holds salt and identity can prove whom it stands for, and nobody can once both are gone.
+"""
+
+import base64
+import os
+import sqlite3
+import threading
+import unicodedata
+from collections.abc import Callable
+from hashlib import sha256
+from hmac import digest as hmac_digest
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self, TypeVar
+
+from ..errors import VaultError
+
+__all__ = ["PURPOSES", "TOKEN_LENGTH", "Vault", "is_token", "token_of"]
+
+SALT_BYTES: Final = 16
+KEY_BYTES: Final = 32
+TAG_BYTES: Final = 20
+"""Bytes kept of a keyed hash: 32 characters of base32."""
+
+TOKEN_LENGTH: Final = 52
+MAX_IDENTITY: Final = 1_000
+"""Characters of an identity or of a value that is hashed; longer ones are cut."""
+
+CACHE_SIZE: Final = 16_384
+"""Tokens and hashes remembered in a process; the oldest half goes when it is full."""
+
+PURPOSES: Final = ("session", "visitor", "login")
+"""What is hashed with a key; each purpose has a key of its own."""
+
+APPLICATION_ID: Final = 0x666C7661
+"""`flva` in the header of the SQLite file: a flowaudit vault."""
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS person (token TEXT PRIMARY KEY, salt BLOB NOT NULL,
+    identity TEXT NOT NULL UNIQUE) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS key (purpose TEXT PRIMARY KEY, key BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS erased (token TEXT PRIMARY KEY, ts INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS generation (one INTEGER PRIMARY KEY CHECK (one = 1), number INTEGER);
+INSERT OR IGNORE INTO generation VALUES (1, 0);
+"""
+
+_T = TypeVar("_T")
+
+
+def token_of(salt: bytes, identity: str) -> str:
+    """The token that a salt and an identity make."""
+    digest = sha256(b"\x03" + salt + _normal(identity)).digest()
+    return base64.b32encode(digest).decode().rstrip("=").lower()
+
+
+def is_token(text: str) -> bool:
+    """Whether a text has the shape of a token."""
+    return len(text) == TOKEN_LENGTH and all(
+        char in "abcdefghijklmnopqrstuvwxyz234567" for char in text
+    )
+
+
+def _normal(text: str) -> bytes:
+    return unicodedata.normalize("NFC", text[:MAX_IDENTITY]).encode("utf-8", "replace")
+
+
+class Vault:
+    """One vault file. Opened at the first question, so that a fork before it shares nothing.
+
+    Safe to use from several threads and several processes; after a fork the child opens a
+    connection of its own and leaves the inherited one untouched. Every method but `cached`
+    raises `VaultError` if the file cannot answer within `timeout_s`.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, timeout_s: float = 10.0) -> None:
+        self.path = Path(path)
+        self.timeout_s = timeout_s
+        self._lock = threading.Lock()  # owns the connection and its use
+        self._connection: sqlite3.Connection | None = None
+        self._owner = 0
+        self._abandoned: list[sqlite3.Connection] = []
+        self._tokens: dict[str, str] = {}
+        self._hashes: dict[tuple[str, str], str] = {}
+        self._keys: dict[str, bytes] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def cached(self, identity: str) -> str | None:
+        """The token of an identity if this process has met it; never touches the disk."""
+        return self._tokens.get(identity)
+
+    def cached_hash(self, purpose: str, value: str) -> str | None:
+        """The keyed hash of a value if its key is loaded; never touches the disk."""
+        known = self._hashes.get((purpose, value))
+        if known is None and (key := self._keys.get(purpose)) is not None:
+            known = self._remember_hash(purpose, value, key)
+        return known
+
+    def token(self, identity: str) -> str:
+        """The live token of an identity, made and stored if there is none yet."""
+        known = self._tokens.get(identity)
+        if known is None:
+            known = self._ask(lambda db: self._insert(db, identity))
+            _make_room(self._tokens)
+            self._tokens[identity] = known
+        return known
+
+    def find(self, identity: str) -> str | None:
+        """The live token of an identity, or `None`; makes none."""
+        row = self._ask(
+            lambda db: db.execute(
+                "SELECT token FROM person WHERE identity = ?", (_normal(identity).decode(),)
+            ).fetchone()
+        )
+        return str(row[0]) if row else None
+
+    def identity(self, token: str) -> str | None:
+        """Whom a token stands for, or `None` if that is not known (any more)."""
+        row = self._ask(
+            lambda db: db.execute(
+                "SELECT identity FROM person WHERE token = ?", (token,)
+            ).fetchone()
+        )
+        return str(row[0]) if row else None
+
+    def identities(self) -> dict[str, str]:
+        """Every live token with its identity, for a reader who may open the vault."""
+        return self._ask(lambda db: dict(db.execute("SELECT token, identity FROM person")))
+
+    def keyed_hash(self, purpose: str, value: str) -> str:
+        """HMAC-SHA256 over purpose ‖ 0x00 ‖ value under the purpose's key: 32 characters."""
+        known = self.cached_hash(purpose, value)
+        if known is None:
+            self._keys[purpose] = key = self._ask(lambda db: self._key(db, purpose))
+            known = self._remember_hash(purpose, value, key)
+        return known
+
+    def load_keys(self) -> None:
+        """Read (and make, where missing) the key of every purpose."""
+        for purpose in PURPOSES:
+            self._keys[purpose] = self._ask(lambda db, name=purpose: self._key(db, name))  # type: ignore[misc]
+
+    def close(self) -> None:
+        """Close the connection; a later question opens it again."""
+        with self._lock:
+            if self._connection is not None and self._owner == os.getpid():
+                self._connection.close()
+            self._connection = None
+
+    def _remember_hash(self, purpose: str, value: str, key: bytes) -> str:
+        message = purpose.encode() + b"\x00" + value[:MAX_IDENTITY].encode("utf-8", "replace")
+        tag = hmac_digest(key, message, "sha256")[:TAG_BYTES]
+        _make_room(self._hashes)
+        self._hashes[purpose, value] = text = base64.b32encode(tag).decode().lower()
+        return text
+
+    def _insert(self, db: sqlite3.Connection, identity: str) -> str:
+        # insert or ignore, then read: of two processes that meet a person at once, one wins
+        text = _normal(identity).decode()
+        row = db.execute("SELECT token FROM person WHERE identity = ?", (text,)).fetchone()
+        if row is None:
+            salt = os.urandom(SALT_BYTES)
+            with db:
+                db.execute(
+                    "INSERT OR IGNORE INTO person VALUES (?, ?, ?)",
+                    (token_of(salt, text), salt, text),
+                )
+            row = db.execute("SELECT token FROM person WHERE identity = ?", (text,)).fetchone()
+        return str(row[0])
+
+    def _key(self, db: sqlite3.Connection, purpose: str) -> bytes:
+        select = "SELECT key FROM key WHERE purpose = ?"
+        row = db.execute(select, (purpose,)).fetchone()
+        if row is None:
+            with db:
+                db.execute(
+                    "INSERT OR IGNORE INTO key VALUES (?, ?)", (purpose, os.urandom(KEY_BYTES))
+                )
+            row = db.execute(select, (purpose,)).fetchone()
+        return bytes(row[0])
+
+    def _ask(self, question: Callable[[sqlite3.Connection], _T]) -> _T:
+        with self._lock:
+            try:
+                return question(self._open())
+            except sqlite3.Error as error:
+                raise VaultError(f"vault {self.path}: {error}") from error
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is not None and self._owner == os.getpid():
+            return self._connection
+        if self._connection is not None:
+            # inherited by a fork: closing it would drop the parent's locks
+            self._abandoned.append(self._connection)
+            self._connection = None
+        try:
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+        except OSError as error:
+            raise VaultError(f"vault {self.path}: {error.strerror}") from error
+        db = sqlite3.connect(self.path, timeout=self.timeout_s, check_same_thread=False)
+        try:
+            _prepare(db, self.path)
+        except BaseException:
+            db.close()
+            raise
+        self._connection, self._owner = db, os.getpid()
+        return db
+
+
+def _prepare(db: sqlite3.Connection, path: Path) -> None:
+    found = db.execute("PRAGMA application_id").fetchone()[0]
+    tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if found != APPLICATION_ID and tables:
+        raise VaultError(f"{path} is not a flowaudit vault")
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = FULL")
+    db.execute("PRAGMA secure_delete = ON")
+    if found != APPLICATION_ID:
+        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        db.executescript(_SCHEMA)
+
+
+def _make_room(cache: dict[_T, str]) -> None:
+    if len(cache) >= CACHE_SIZE:
+        for key in list(cache)[: CACHE_SIZE // 2]:
+            cache.pop(key, None)
