@@ -1,0 +1,299 @@
+"""The analysis engine: events as the view `events` in an embedded DuckDB, SQL files run over it.
+
+A live trail comes through ADBC as Arrow, in ranges of `seq`, and becomes typed columns in the
+engine; nothing of it is decoded in Python. Who did what is settled when the events are read (see
+`visitors.py`); what takes a slow parse for each distinct value is made when a query names it (see
+`derived.py`).
+"""
+
+import importlib.resources
+import re
+import shutil
+import tempfile
+import weakref
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Literal, Self
+
+import msgspec
+
+from ..errors import EventError, MissingExtraError, QueryError, TrailError
+from ..event import Core, Personal, encode_core, encode_personal
+from ..trail.paths import check_is_trail
+from ..trail.reader import read_only_uri
+from .columns import CORE_FIELDS, PERSONAL_FIELDS, SELECT_EVENTS
+from .derived import GROUPS
+from .visitors import settle_visitors
+
+__all__ = ["Engine", "Include", "read_sql"]
+
+Include = Literal["all", "humans", "bots"]
+
+READ_EVENTS: Final = 131_072
+"""Events fetched from a trail in one query: about 100 MB of text, and no long read."""
+
+BATCH_ROWS: Final = 65_536
+"""Rows of one Arrow batch; the driver's default of 1,024 costs half as much again."""
+
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_WORD: Final = re.compile(r"\w+")
+_INCLUDE: Final[Mapping[str, str]] = {
+    "all": "",
+    "humans": " WHERE NOT bot",
+    "bots": " WHERE bot",
+}
+_SETTINGS: Final = {
+    # an engine that reads private events fetches nothing from anywhere
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "enable_external_access": "false",
+}
+
+
+def read_sql(package: str, name: str) -> str:
+    """The text of the SQL file `name` of a package."""
+    return importlib.resources.files(package).joinpath(name).read_text("utf-8")
+
+
+class Engine:
+    """One analysis engine over one set of events.
+
+    It sees the events that were in the trail when it was opened. Not for a process that holds the
+    same trail open for writing: the driver's SQLite is another one than Python's, and when it
+    closes the file, the system drops the locks of both.
+    """
+
+    def __init__(self, *, include: Include = "all", threads: int | None = None) -> None:
+        self._spill = tempfile.mkdtemp(prefix="flowaudit-")
+        weakref.finalize(self, shutil.rmtree, self._spill, ignore_errors=True)
+        settings = {**_SETTINGS, "temp_directory": self._spill}
+        if threads is not None:
+            settings["threads"] = str(threads)
+        self._duckdb = _analysis("duckdb")
+        self._arrow = _analysis("pyarrow")
+        self._db = self._duckdb.connect(":memory:", config=settings)
+        self._include = include
+        self._made: set[str] = set()
+
+    @classmethod
+    def open(cls, trail: Path, *, include: Include = "all", threads: int | None = None) -> Self:
+        """An engine over the events of a trail.
+
+        Raises `NotATrailError` if it is none, `TrailError` if an entry cannot be read.
+        """
+        check_is_trail(trail)
+        engine = cls(include=include, threads=threads)
+        try:
+            engine._read_trail(trail)
+            engine._settle()
+        except BaseException:
+            engine.close()
+            raise
+        return engine
+
+    @classmethod
+    def from_events(
+        cls,
+        events: Iterable[Mapping[str, object]],
+        *,
+        include: Include = "all",
+        threads: int | None = None,
+    ) -> Self:
+        """An engine over events given as flat mappings of schema-1 fields.
+
+        An event without `seq` gets its place in the order given. Raises `EventError` for a field
+        that is not in the schema or has another type there.
+        """
+        engine = cls(include=include, threads=threads)
+        rows = [_stored(place, event) for place, event in enumerate(events)]
+        columns = list(zip(*rows, strict=True)) or [(), (), ()]
+        types = (engine._arrow.int64(), engine._arrow.string(), engine._arrow.string())
+        arrays = [engine._arrow.array(c, t) for c, t in zip(columns, types, strict=True)]
+        engine._create()
+        engine._store(engine._arrow.table(arrays, names=["seq", "core", "personal"]))
+        engine._settle()
+        return engine
+
+    def run(self, sql: str, parameters: Mapping[str, object] | None = None) -> Any:
+        """Run a query and fetch all of it, as a `pyarrow.Table`; parameters stand as `$name`.
+
+        Raises `QueryError` if the engine refuses it.
+        """
+        self._need(sql)
+        try:
+            found = self._db.sql(sql, params=dict(parameters) if parameters else None)
+            return self._arrow.table({}) if found is None else found.to_arrow_table()
+        except self._duckdb.Error as error:
+            raise QueryError(str(error)) from error
+
+    def rows(
+        self, sql: str, parameters: Mapping[str, object] | None = None
+    ) -> list[tuple[Any, ...]]:
+        """Run a query and fetch all of it, as tuples."""
+        self._need(sql)
+        rows: list[tuple[Any, ...]] = self._execute(sql, parameters).fetchall()
+        return rows
+
+    def view(self, name: str, source: "str | Sequence[object]") -> None:
+        """Give queries a view: an SQL text, a list, or an Arrow table.
+
+        A list becomes the columns `position` (from 1) and `value`; a list of mappings becomes
+        their keys. So a list never gets into a query's text.
+        """
+        if isinstance(source, str):
+            self._need(source)
+            self._execute(f"CREATE OR REPLACE VIEW {_checked(name)} AS {source}")
+            return
+        self._execute(f"DROP VIEW IF EXISTS {_checked(name)}")
+        self._db.register(name, self._as_table(source))
+
+    def keep(self, name: str, sql: str, parameters: Mapping[str, object] | None = None) -> None:
+        """Like `view`, but computed once, now, and kept."""
+        self._need(sql)
+        self._execute(f"CREATE OR REPLACE TABLE {_checked(name)} AS {sql}", parameters)
+
+    def has(self, name: str) -> bool:
+        """Whether there is a view or kept table of this name."""
+        found = self._execute(
+            "SELECT count(*) FROM information_schema.tables WHERE table_name = $name",
+            {"name": name},
+        ).fetchone()
+        return bool(found[0])
+
+    def close(self) -> None:
+        """Let go of the events."""
+        self._db.close()
+        shutil.rmtree(self._spill, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _read_trail(self, trail: Path) -> None:
+        driver = _analysis("adbc_driver_sqlite.dbapi")
+        self._create()
+        try:
+            with driver.connect(read_only_uri(trail)) as connection, connection.cursor() as cursor:
+                cursor.adbc_statement.set_options(
+                    **{"adbc.sqlite.query.batch_rows": str(BATCH_ROWS)}
+                )
+                cursor.execute("SELECT coalesce(max(seq), -1) FROM event")
+                last = int(cursor.fetchone()[0])
+                for first in range(0, last + 1, READ_EVENTS):
+                    # the driver takes a column's type from its first rows: no NULL may stand there
+                    cursor.execute(
+                        "SELECT seq, coalesce(core, '{}') AS core,"
+                        " coalesce(personal, '{}') AS personal"
+                        f" FROM event WHERE seq BETWEEN {first}"
+                        f" AND {min(first + READ_EVENTS - 1, last)} ORDER BY seq"
+                    )
+                    self._store(cursor.fetch_arrow_table())
+        except (driver.Error, QueryError) as error:
+            raise TrailError(
+                f"{trail} has an entry that cannot be read ({_first_line(error)});"
+                f" run: flowaudit verify --trail {trail}"
+            ) from error
+
+    def _create(self) -> None:
+        empty = self._arrow.table(
+            {name: self._arrow.array([], kind) for name, kind in self._stored_types().items()}
+        )
+        self._db.register("stored", empty)
+        self._execute(f"CREATE TABLE event AS {SELECT_EVENTS}")
+
+    def _stored_types(self) -> dict[str, Any]:
+        text = self._arrow.string()
+        return {"seq": self._arrow.int64(), "core": text, "personal": text}
+
+    def _store(self, table: Any) -> None:
+        self._db.register("stored", table)
+        try:
+            self._execute(f"INSERT INTO event {SELECT_EVENTS}")
+        finally:
+            self._db.unregister("stored")
+
+    def _settle(self) -> None:
+        """Everything is read: say who did what, and open the view."""
+        settle_visitors(self._execute)
+        if self._include != "all":
+            self._need("bot")
+        self._open_view()
+
+    def _open_view(self) -> None:
+        self._execute(
+            "CREATE OR REPLACE VIEW events AS SELECT *, ts - ts % 86400000000 AS day,"
+            f" ts - ts % 3600000000 AS hour FROM event{_INCLUDE[self._include]}"
+        )
+
+    def _need(self, sql: str) -> None:
+        """Make the derived columns that a text names and that are not made yet."""
+        words = set(_WORD.findall(sql.lower()))
+        missing = [
+            g for g in GROUPS if g.name not in self._made and not words.isdisjoint(g.columns)
+        ]
+        for group in missing:
+            group.make(self._execute, self._db.register)
+            self._made.add(group.name)
+        if missing:
+            self._open_view()
+
+    def _execute(self, sql: str, parameters: Mapping[str, object] | None = None) -> Any:
+        try:
+            return self._db.execute(sql, dict(parameters) if parameters else None)
+        except self._duckdb.Error as error:
+            raise QueryError(str(error)) from error
+
+    def _as_table(self, source: "Sequence[object]") -> Any:
+        if isinstance(source, self._arrow.Table):
+            return source
+        rows = list(source)
+        if rows and isinstance(rows[0], Mapping):
+            return self._arrow.Table.from_pylist([dict(row) for row in rows])  # type: ignore[call-overload]
+        value = self._arrow.array(rows, None if rows else self._arrow.string())
+        places = self._arrow.array(range(1, len(rows) + 1), self._arrow.int64())
+        return self._arrow.table({"position": places, "value": value})
+
+
+def _analysis(module: str) -> Any:
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(module.split(".")[0], "analysis") from error
+
+
+def _checked(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise QueryError(f"{name!r} cannot be the name of a view")
+    return name
+
+
+def _stored(place: int, event: Mapping[str, object]) -> tuple[int, str, str]:
+    seq = event.get("seq", place)
+    unknown = event.keys() - CORE_FIELDS.keys() - PERSONAL_FIELDS.keys() - {"seq"}
+    if unknown:
+        raise EventError(f"not a field of schema 1: {', '.join(sorted(unknown))}")
+    if not isinstance(seq, int):
+        raise EventError(f"seq is {seq!r}; expected a whole number")
+    core = {name: value for name, value in event.items() if name in CORE_FIELDS}
+    personal = {name: value for name, value in event.items() if name in PERSONAL_FIELDS}
+    try:
+        return (
+            seq,
+            encode_core(msgspec.convert(core, Core)).decode(),
+            encode_personal(msgspec.convert(personal, Personal)).decode() or "{}",
+        )
+    except msgspec.ValidationError as error:
+        raise EventError(f"event {seq}: {error}") from error
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().split("\n", 1)[0][:200]
