@@ -64,8 +64,15 @@ PERSONAL_FIELDS: Final[dict[str, str | list[str]]] = {
 }
 """Fields of the personal part and their types."""
 
+_COUNTED: Final = (
+    "(coalesce(kind = 'request', false)"
+    " AND (action IS NULL OR action NOT IN ('received', 'finished')))"
+)
+
+_NOT_A_PAGE: Final = rf"\.({'|'.join(sorted(NOT_A_PAGE))})$"
+
 _DERIVED: Final = {
-    "counted": "kind = 'request' AND (action IS NULL OR action NOT IN ('received', 'finished'))",
+    "counted": _COUNTED,
     # until there is inference, the template of a request without a route is its path
     "template": "coalesce(route, path)",
     # the address and User-Agent stand for a visitor for counting only: never for an actor's event
@@ -78,10 +85,9 @@ _DERIVED: Final = {
     ),
     # logs have no Sec-Fetch headers, so imported events have no `nav`: there the extension tells
     "is_page": (
-        "kind = 'request' AND (action IS NULL OR action NOT IN ('received', 'finished'))"
-        " AND coalesce(method = 'GET' AND status IN (200, 304) AND CASE WHEN nav IS NOT NULL"
-        " THEN nav = 'page' ELSE NOT regexp_matches(coalesce(path, route),"
-        rf" '\.({'|'.join(sorted(NOT_A_PAGE))})$', 'i') END, false)"
+        f"{_COUNTED} AND coalesce(method = 'GET' AND status IN (200, 304)"
+        " AND CASE WHEN nav IS NOT NULL THEN nav = 'page'"
+        f" ELSE NOT regexp_matches(coalesce(path, route), '{_NOT_A_PAGE}', 'i') END, false)"
     ),
 }
 """Columns made as events are read: they need the row alone."""
@@ -90,14 +96,16 @@ BASE_COLUMNS: Final = ("seq", *CORE_FIELDS, *PERSONAL_FIELDS, *_DERIVED)
 """Columns of the stored table of events, in order."""
 
 
-def _quoted(names: "dict[str, str | list[str]]", source: str) -> str:
+def _fields(names: dict[str, str | list[str]], source: str) -> str:
     return ", ".join(f'{source}."{name}" AS "{name}"' for name in names)
 
 
+_MADE: Final = ", ".join(f"{sql} AS {name}" for name, sql in _DERIVED.items())
+
 SELECT_EVENTS: Final = f"""
-SELECT *, {", ".join(f"coalesce({sql}, false) AS {name}" if name == "counted" else f"{sql} AS {name}" for name, sql in _DERIVED.items())}
+SELECT *, {_MADE}
 FROM (
-    SELECT seq, {_quoted(CORE_FIELDS, "c")}, {_quoted(PERSONAL_FIELDS, "p")}
+    SELECT seq, {_fields(CORE_FIELDS, "c")}, {_fields(PERSONAL_FIELDS, "p")}
     FROM (
         SELECT
             seq,

@@ -1,9 +1,9 @@
 """The analysis engine: events as the view `events` in an embedded DuckDB, SQL files run over it.
 
-A live trail comes through ADBC as Arrow, in ranges of `seq`, and becomes typed columns in the
-engine; nothing of it is decoded in Python. Who did what is settled when the events are read (see
-`visitors.py`); what takes a slow parse for each distinct value is made when a query names it (see
-`derived.py`).
+A live trail comes through ADBC as Arrow (`stored.py`) and becomes typed columns in the engine
+(`columns.py`); nothing of it is decoded in Python. Who did what is settled once the events are
+read (`visitors.py`); what takes a slow parse is made for each distinct value when a query names
+it (`derived.py`).
 """
 
 import importlib.resources
@@ -12,30 +12,20 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal, Self
 
-import msgspec
-
-from ..errors import EventError, MissingExtraError, QueryError, TrailError
-from ..event import Core, Personal, encode_core, encode_personal
+from ..errors import QueryError, TrailError
 from ..trail.paths import check_is_trail
-from ..trail.reader import read_only_uri
-from .columns import CORE_FIELDS, PERSONAL_FIELDS, SELECT_EVENTS
+from .columns import SELECT_EVENTS
 from .derived import GROUPS
+from .stored import analysis_module, given_events, open_trail
 from .visitors import settle_visitors
 
 __all__ = ["Engine", "Include", "read_sql"]
 
 Include = Literal["all", "humans", "bots"]
-
-READ_EVENTS: Final = 131_072
-"""Events fetched from a trail in one query: about 100 MB of text, and no long read."""
-
-BATCH_ROWS: Final = 65_536
-"""Rows of one Arrow batch; the driver's default of 1,024 costs half as much again."""
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _WORD: Final = re.compile(r"\w+")
@@ -71,8 +61,8 @@ class Engine:
         settings = {**_SETTINGS, "temp_directory": self._spill}
         if threads is not None:
             settings["threads"] = str(threads)
-        self._duckdb = _analysis("duckdb")
-        self._arrow = _analysis("pyarrow")
+        self._duckdb = analysis_module("duckdb")
+        self._arrow = analysis_module("pyarrow")
         self._db = self._duckdb.connect(":memory:", config=settings)
         self._include = include
         self._made: set[str] = set()
@@ -85,12 +75,16 @@ class Engine:
         """
         check_is_trail(trail)
         engine = cls(include=include, threads=threads)
+        driver = analysis_module("adbc_driver_sqlite.dbapi")
         try:
-            engine._read_trail(trail)
-            engine._settle()
-        except BaseException:
+            with open_trail(trail) as stored:
+                engine._load(stored)
+        except (driver.Error, QueryError) as error:
             engine.close()
-            raise
+            raise TrailError(
+                f"{trail} has an entry that cannot be read ({_first_line(error)});"
+                f" run: flowaudit verify --trail {trail}"
+            ) from error
         return engine
 
     @classmethod
@@ -107,13 +101,7 @@ class Engine:
         that is not in the schema or has another type there.
         """
         engine = cls(include=include, threads=threads)
-        rows = [_stored(place, event) for place, event in enumerate(events)]
-        columns = list(zip(*rows, strict=True)) or [(), (), ()]
-        types = (engine._arrow.int64(), engine._arrow.string(), engine._arrow.string())
-        arrays = [engine._arrow.array(c, t) for c, t in zip(columns, types, strict=True)]
-        engine._create()
-        engine._store(engine._arrow.table(arrays, names=["seq", "core", "personal"]))
-        engine._settle()
+        engine._load(given_events(events))
         return engine
 
     def run(self, sql: str, parameters: Mapping[str, object] | None = None) -> Any:
@@ -178,51 +166,11 @@ class Engine:
     ) -> None:
         self.close()
 
-    def _read_trail(self, trail: Path) -> None:
-        driver = _analysis("adbc_driver_sqlite.dbapi")
-        self._create()
-        try:
-            with driver.connect(read_only_uri(trail)) as connection, connection.cursor() as cursor:
-                cursor.adbc_statement.set_options(
-                    **{"adbc.sqlite.query.batch_rows": str(BATCH_ROWS)}
-                )
-                cursor.execute("SELECT coalesce(max(seq), -1) FROM event")
-                last = int(cursor.fetchone()[0])
-                for first in range(0, last + 1, READ_EVENTS):
-                    # the driver takes a column's type from its first rows: no NULL may stand there
-                    cursor.execute(
-                        "SELECT seq, coalesce(core, '{}') AS core,"
-                        " coalesce(personal, '{}') AS personal"
-                        f" FROM event WHERE seq BETWEEN {first}"
-                        f" AND {min(first + READ_EVENTS - 1, last)} ORDER BY seq"
-                    )
-                    self._store(cursor.fetch_arrow_table())
-        except (driver.Error, QueryError) as error:
-            raise TrailError(
-                f"{trail} has an entry that cannot be read ({_first_line(error)});"
-                f" run: flowaudit verify --trail {trail}"
-            ) from error
-
-    def _create(self) -> None:
-        empty = self._arrow.table(
-            {name: self._arrow.array([], kind) for name, kind in self._stored_types().items()}
-        )
-        self._db.register("stored", empty)
+    def _load(self, stored: Any) -> None:
+        """Read stored events into the table `event`, say who did what, and open the view."""
+        self._db.register("stored", stored)
         self._execute(f"CREATE TABLE event AS {SELECT_EVENTS}")
-
-    def _stored_types(self) -> dict[str, Any]:
-        text = self._arrow.string()
-        return {"seq": self._arrow.int64(), "core": text, "personal": text}
-
-    def _store(self, table: Any) -> None:
-        self._db.register("stored", table)
-        try:
-            self._execute(f"INSERT INTO event {SELECT_EVENTS}")
-        finally:
-            self._db.unregister("stored")
-
-    def _settle(self) -> None:
-        """Everything is read: say who did what, and open the view."""
+        self._db.unregister("stored")
         settle_visitors(self._execute)
         if self._include != "all":
             self._need("bot")
@@ -263,36 +211,10 @@ class Engine:
         return self._arrow.table({"position": places, "value": value})
 
 
-def _analysis(module: str) -> Any:
-    try:
-        return import_module(module)
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(module.split(".")[0], "analysis") from error
-
-
 def _checked(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise QueryError(f"{name!r} cannot be the name of a view")
     return name
-
-
-def _stored(place: int, event: Mapping[str, object]) -> tuple[int, str, str]:
-    seq = event.get("seq", place)
-    unknown = event.keys() - CORE_FIELDS.keys() - PERSONAL_FIELDS.keys() - {"seq"}
-    if unknown:
-        raise EventError(f"not a field of schema 1: {', '.join(sorted(unknown))}")
-    if not isinstance(seq, int):
-        raise EventError(f"seq is {seq!r}; expected a whole number")
-    core = {name: value for name, value in event.items() if name in CORE_FIELDS}
-    personal = {name: value for name, value in event.items() if name in PERSONAL_FIELDS}
-    try:
-        return (
-            seq,
-            encode_core(msgspec.convert(core, Core)).decode(),
-            encode_personal(msgspec.convert(personal, Personal)).decode() or "{}",
-        )
-    except msgspec.ValidationError as error:
-        raise EventError(f"event {seq}: {error}") from error
 
 
 def _first_line(error: BaseException) -> str:

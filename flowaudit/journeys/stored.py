@@ -1,0 +1,96 @@
+"""Events as they are stored, on their way into an engine: Arrow of `seq` and the two JSON texts."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from ..errors import EventError, MissingExtraError
+from ..event import Core, Personal, encode_core, encode_personal
+from ..trail.reader import read_only_uri
+from .columns import CORE_FIELDS, PERSONAL_FIELDS
+
+__all__ = ["analysis_module", "given_events", "open_trail"]
+
+RANGE_EVENTS: Final = 1_048_576
+"""Events fetched from a trail in one query: some seconds, so that no read holds writers up."""
+
+BATCH_ROWS: Final = 65_536
+"""Rows of one Arrow batch; the driver's default of 1,024 costs half as much again."""
+
+_RANGE: Final = (
+    # the driver takes a column's type from its first rows: no NULL may stand there
+    "SELECT seq, coalesce(core, '{}') AS core, coalesce(personal, '{}') AS personal"
+    " FROM event WHERE seq BETWEEN %d AND %d ORDER BY seq"
+)
+
+
+def analysis_module(name: str) -> Any:
+    """A module of the extra `analysis`; raises `MissingExtraError` where it is not installed."""
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(name.split(".")[0], "analysis") from error
+
+
+@contextmanager
+def open_trail(trail: Path) -> Iterator[Any]:
+    """The events that a trail holds now, as a `pyarrow.RecordBatchReader` to be read once.
+
+    They are fetched while they are read, in ranges of `seq`. Raises an `adbc` error if the file
+    cannot be opened; later ones come out of the reader.
+    """
+    driver = analysis_module("adbc_driver_sqlite.dbapi")
+    arrow = analysis_module("pyarrow")
+    with driver.connect(read_only_uri(trail)) as connection, connection.cursor() as cursor:
+        cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(BATCH_ROWS)})
+        cursor.execute("SELECT coalesce(max(seq), -1) FROM event")
+        last = int(cursor.fetchone()[0])
+
+        def batches() -> Iterator[Any]:
+            for first in range(0, last + 1, RANGE_EVENTS):
+                cursor.execute(_RANGE % (first, min(first + RANGE_EVENTS - 1, last)))
+                yield from cursor.fetch_record_batch()
+
+        yield arrow.RecordBatchReader.from_batches(_schema(arrow), batches())
+
+
+def given_events(events: Iterable[Mapping[str, object]]) -> Any:
+    """Flat mappings of schema-1 fields as a `pyarrow.Table`; without `seq` their place counts.
+
+    Raises `EventError` for a field that is not in the schema or has another type there.
+    """
+    arrow = analysis_module("pyarrow")
+    rows = [_stored(place, event) for place, event in enumerate(events)]
+    columns = list(zip(*rows, strict=True)) or [(), (), ()]
+    schema = _schema(arrow)
+    return arrow.table(
+        [arrow.array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema=schema
+    )
+
+
+def _schema(arrow: Any) -> Any:
+    fields = [("seq", arrow.int64()), ("core", arrow.string()), ("personal", arrow.string())]
+    return arrow.schema(fields)
+
+
+def _stored(place: int, event: Mapping[str, object]) -> tuple[int, str, str]:
+    seq = event.get("seq", place)
+    unknown = event.keys() - CORE_FIELDS.keys() - PERSONAL_FIELDS.keys() - {"seq"}
+    if unknown:
+        raise EventError(f"not a field of schema 1: {', '.join(sorted(unknown))}")
+    if not isinstance(seq, int):
+        raise EventError(f"seq is {seq!r}; expected a whole number")
+    core = {name: value for name, value in event.items() if name in CORE_FIELDS}
+    personal = {name: value for name, value in event.items() if name in PERSONAL_FIELDS}
+    try:
+        return (
+            seq,
+            encode_core(msgspec.convert(core, Core)).decode(),
+            encode_personal(msgspec.convert(personal, Personal)).decode() or "{}",
+        )
+    except msgspec.ValidationError as error:
+        raise EventError(f"event {seq}: {error}") from error
