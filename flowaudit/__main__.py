@@ -1,0 +1,7 @@
+"""`python -m flowaudit`."""
+
+import sys
+
+from .cli import main
+
+sys.exit(main())

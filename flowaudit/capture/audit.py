@@ -1,0 +1,259 @@
+"""The class `FlowAudit`: one app's way into one trail."""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+from starlette.concurrency import run_in_threadpool
+
+from ..errors import SettingError
+from ..event import ACTIONS, KINDS, Core, Personal, clean_map
+from ..policy.proxies import Proxies
+from ..policy.rules import Policy, load_policy
+from ..settings import resolve
+from ..trail.paths import TrailPaths, check_is_trail
+from ..trail.recorder import Recorder
+from ..vault.tokens import Vault
+from .asgi import ASGIApp, AsgiCapture
+from .compose import Composer
+from .context import current
+from .facts import Facts, name_text, role_names
+from .process import process_facts
+from .wsgi import WSGIApp, WsgiCapture
+
+__all__ = ["FlowAudit"]
+
+VAULT_TIMEOUT_S: Final = 1.0
+"""Seconds an event waits for the vault; after that it is recorded without an actor."""
+
+LOG_EVERY: Final = 1_000
+"""Of our own failures inside requests, the first and then one in so many is logged."""
+
+_LOG = structlog.get_logger("flowaudit")
+
+
+class FlowAudit:
+    """Captures what an app does, into a trail. Make one for each app and process tree.
+
+    Every argument is a setting (see `docs/settings.md`); a wrong one raises `SettingError`, and
+    a `trail` that is something else raises `NotATrailError`, both at once. After that nothing of
+    ours raises: failures inside requests are counted in `counters` and logged.
+
+    Nothing is opened before the first event, so that it can be made before a server forks.
+    """
+
+    def __init__(
+        self,
+        trail: str | os.PathLike[str] | None = None,
+        *,
+        vault: str | os.PathLike[str] | None = None,
+        key: str | os.PathLike[str] | None = None,
+        spool: str | os.PathLike[str] | None = None,
+        service: str | None = None,
+        version: str | None = None,
+        policy: str | os.PathLike[str] | None = None,
+        trusted_proxies: int | Sequence[str] | None = None,
+        query_keys: Sequence[str] | None = None,
+        login_paths: Sequence[str] | None = None,
+        session_cookie: str | Sequence[str] | None = None,
+        witnesses: Sequence[str] | None = None,
+        queue_size: int | None = None,
+        group_ms: int | None = None,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        given: dict[str, object] = {
+            "trail": trail,
+            "vault": vault,
+            "key": key,
+            "spool": spool,
+            "service": service,
+            "version": version,
+            "policy": policy,
+            "trusted_proxies": trusted_proxies,
+            "query_keys": query_keys,
+            "login_paths": login_paths,
+            "session_cookie": session_cookie,
+            "witnesses": witnesses,
+            "queue_size": queue_size,
+            "group_ms": group_ms,
+            "clock": clock,
+        }
+        self.policy = _find_policy(given["policy"])
+        self.settings = resolve(given, os.environ, self.policy.settings)
+        self.paths = _usable_paths(self.settings)
+        self.capture_failures = 0
+        """Faults of ours that were kept from the app."""
+        self._clock: Callable[[], float] = self.settings["clock"] or time.time
+        self._failures_lock = threading.Lock()  # owns capture_failures
+        self._vault = Vault(self.paths.vault, timeout_s=VAULT_TIMEOUT_S)
+        self._composer = Composer(
+            self._vault,
+            Proxies(self.settings["trusted_proxies"]),
+            query_keys=frozenset(self.settings["query_keys"]),
+            login_paths=self.settings["login_paths"],
+            session_cookies=self.settings["session_cookie"],
+        )
+        self._recorder = Recorder(
+            self.paths,
+            process_facts=process_facts(self.settings["service"], self.settings["version"]),
+            clock_us=self.now_us,
+            queue_size=self.settings["queue_size"],
+            group_ms=self.settings["group_ms"],
+        )
+
+    # -- wrappers ----------------------------------------------------------------------------
+
+    def asgi(self, app: ASGIApp) -> "AsgiCapture":
+        """Wrap any ASGI app."""
+        return AsgiCapture(app, self)
+
+    def wsgi(self, app: WSGIApp) -> "WsgiCapture":
+        """Wrap any WSGI app."""
+        return WsgiCapture(app, self)
+
+    @contextmanager
+    def job(
+        self, name: str, *, actor: str | None = None, roles: Iterable[str] = ()
+    ) -> Iterator[None]:
+        """Work outside requests: what is said inside belongs to it; it is itself a `note` event.
+
+        Args:
+            name: what the job is called; recorded as the route `job:NAME`.
+            actor: who it is done for, as the app knows them, such as `service:cron`.
+            roles: their roles.
+        """
+        facts = Facts(self.now_us(), "", "")
+        facts.kind, facts.route = "note", name_text(f"job:{name}")
+        if actor is not None:
+            facts.said.identity = actor
+            facts.said.actor_kind = "service" if actor.startswith("service:") else None
+            facts.said.roles = role_names(roles)
+        token = current.set(facts)
+        try:
+            yield
+        except BaseException as error:
+            facts.exception = error
+            raise
+        finally:
+            current.reset(token)
+            self.finish(facts)
+
+    def record(self, kind: str, action: str | None = None, **values: object) -> None:
+        """Record an event that belongs to no request, such as `ops`, `deploy`.
+
+        Raises `ValueError` for a kind or action that schema 1 does not have.
+        """
+        if kind not in KINDS or (action is not None and action not in ACTIONS[kind]):
+            raise ValueError(f"schema 1 has no event {kind} {action or ''}".rstrip())
+        kept = clean_map(values) or None
+        is_core = kind in ("ops", "access", "process", "gap")
+        core = Core(
+            ts=self.now_us(),
+            kind=kind,
+            action=action,
+            outcome="ok",
+            facts=kept if is_core else None,
+        )
+        self._recorder.append(core, None if is_core else Personal(data=kept))
+
+    # -- life --------------------------------------------------------------------------------
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """Events lost, commits that failed, and faults of ours that were kept from the app."""
+        return {**self._recorder.counters, "capture_failed": self.capture_failures}
+
+    def now_us(self) -> int:
+        """The time by the setting `clock`, µs since 1970 UTC."""
+        return int(self._clock() * 1_000_000)
+
+    def flush(self, timeout_s: float = 10.0) -> bool:
+        """Wait until all that was captured so far is durable; False if it takes too long."""
+        return self._recorder.flush(timeout_s)
+
+    def close(self) -> None:
+        """End this process's source: everything committed, the head signed."""
+        self._recorder.close()
+        self._vault.close()
+
+    # -- for the wrappers and adapters -------------------------------------------------------
+
+    def begin(self, facts: Facts) -> None:
+        """A request has come in. Never raises."""
+        try:
+            self._recorder.count_received()
+        except Exception as error:
+            self.note_failure(error)
+
+    def finish(self, facts: Facts) -> None:
+        """Make a request's events and spool them; once only. Never raises.
+
+        May touch the vault's file: an event loop calls `finish_async`.
+        """
+        if facts.done:
+            return
+        facts.done = True
+        try:
+            self._spool(facts)
+        except Exception as error:
+            self.note_failure(error)
+
+    async def finish_async(self, facts: Facts) -> None:
+        """As `finish`; a person's first event asks the vault off the event loop."""
+        try:
+            is_ready = self._composer.is_ready(facts)
+        except Exception:
+            is_ready = True
+        if is_ready:
+            self.finish(facts)
+        else:
+            await run_in_threadpool(self.finish, facts)
+
+    def note_failure(self, error: BaseException) -> None:
+        """Count and log a fault of ours that the app must not pay for."""
+        with self._failures_lock:
+            self.capture_failures += 1
+            count = self.capture_failures
+        if count % LOG_EVERY == 1:
+            _LOG.error("a request was not captured whole", error=repr(error), count=count)
+
+    def _spool(self, facts: Facts) -> None:
+        is_request = facts.kind == "request"
+        if (
+            is_request
+            and self.policy.rules
+            and self.policy.level(facts.method, facts.path) == "none"
+        ):
+            self._recorder.count_dropped()
+            return
+        events = self._composer.compose(facts)
+        for core, personal in events[:-1]:
+            self._recorder.append(core, personal)
+        core, personal = events[-1]
+        self._recorder.append(core, personal, finishes=is_request)
+
+
+def _find_policy(given: object) -> Policy:
+    named = given or os.environ.get("FLOWAUDIT_POLICY")
+    if named:
+        return load_policy(Path(str(named)))
+    usual = Path("flowaudit.toml")
+    return load_policy(usual) if usual.is_file() else Policy()
+
+
+def _usable_paths(settings: dict[str, Any]) -> TrailPaths:
+    """The trail's paths. Raises if its folder is missing or the file is something else."""
+    paths = TrailPaths.of(
+        settings["trail"], vault=settings["vault"], key=settings["key"], spool=settings["spool"]
+    )
+    for name, path in (("trail", paths.trail), ("vault", paths.vault), ("key", paths.key)):
+        if not path.parent.is_dir():
+            raise SettingError(name, str(path), "a file in a folder that exists")
+    if paths.trail.exists() and (not paths.trail.is_file() or paths.trail.stat().st_size):
+        check_is_trail(paths.trail)
+    return paths

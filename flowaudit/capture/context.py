@@ -1,0 +1,156 @@
+"""What the app can say of the request it is in, through a context variable.
+
+Outside a request and outside `audit.job(…)` these functions do nothing, and they never raise for
+what they are given. In threads and tasks that a request started, they reach that request as long
+as the context was copied to them (asyncio tasks, `asyncio.to_thread`, Starlette's thread pool).
+"""
+
+import time
+from collections.abc import Iterable
+from contextvars import ContextVar
+from typing import Final
+
+from ..event import clean_map
+from .facts import Facts, SignIn, name_text, role_names
+
+__all__ = [
+    "current",
+    "deny",
+    "hide",
+    "identify",
+    "login",
+    "login_failed",
+    "logout",
+    "note",
+    "record",
+    "resource",
+    "step",
+]
+
+current: Final[ContextVar[Facts | None]] = ContextVar("flowaudit_request", default=None)
+"""The request that the running code belongs to."""
+
+
+def identify(
+    identity: str,
+    *,
+    roles: Iterable[str] | None = None,
+    kind: str | None = None,
+    via: str | None = None,
+) -> None:
+    """Say who acts.
+
+    Args:
+        identity: the person, service or agent as the app knows them, such as `user:42`; recorded
+            as a token only.
+        roles: their roles at this moment.
+        kind: `user` (default), `service`, `agent`, `bot` or `system`.
+        via: who really acts, when `identity` is impersonated or delegated to.
+    """
+    facts = current.get()
+    if facts is not None:
+        said = facts.said
+        said.identity = str(identity)
+        said.roles = role_names(roles) or said.roles
+        said.actor_kind = kind or said.actor_kind
+        said.via = str(via) if via is not None else said.via
+
+
+def resource(
+    kind: str,
+    identifier: object = None,
+    *,
+    privileged: bool | None = None,
+    rows: int | None = None,
+) -> None:
+    """Say what was touched: what kind of thing, which one, and how many records were returned."""
+    facts = current.get()
+    if facts is not None:
+        said = facts.said
+        said.resource = name_text(kind)
+        said.resource_id = name_text(identifier) if identifier is not None else None
+        said.privileged = privileged if privileged is not None else said.privileged
+        said.rows = rows if rows is not None else said.rows
+
+
+def deny(reason: str) -> None:
+    """Say that this request is refused, and why: a word of `[a-z0-9-]`, at most 40 characters."""
+    facts = current.get()
+    if facts is not None:
+        facts.said.denied = str(reason)
+
+
+def hide() -> None:
+    """Say that the thing asked for exists, but this requester is told that it does not."""
+    facts = current.get()
+    if facts is not None:
+        facts.said.hidden = True
+
+
+def step(flow: str, name: str) -> None:
+    """Say which step of a declared flow this request is."""
+    facts = current.get()
+    if facts is not None:
+        facts.said.flow, facts.said.step = name_text(flow), name_text(name)
+
+
+def note(**values: object) -> None:
+    """Add to the personal part of this request's event: text, whole numbers, booleans, lists."""
+    facts = current.get()
+    if facts is not None:
+        facts.said.note(values)
+
+
+def record(kind: str, action: str | None = None, **values: object) -> None:
+    """Add an event of another kind beside this request's, such as `ops`, `deploy`."""
+    facts = current.get()
+    if facts is not None:
+        facts.said.events.append((kind, action, _now(facts), clean_map(values)))
+
+
+def login(
+    identity: str,
+    *,
+    name: str | None = None,
+    roles: Iterable[str] | None = None,
+    session: str | None = None,
+) -> None:
+    """Say that somebody signed in: an `auth` event, and the actor of this request.
+
+    Args:
+        identity: who signed in, as the app knows them.
+        name: what was typed as the name; recorded as a keyed hash only.
+        roles: their roles.
+        session: the session id from now on, where it changes and is not in a declared cookie.
+    """
+    facts = current.get()
+    if facts is not None:
+        identify(identity, roles=roles)
+        facts.said.sign_ins.append(SignIn("login", _now(facts), str(identity), name))
+        facts.new_session = session or facts.new_session
+
+
+def login_failed(name: str | None = None, *, known: bool | None = None) -> None:
+    """Say that a sign-in failed: an `auth` event, and this request's outcome.
+
+    Args:
+        name: what was typed as the name; recorded as a keyed hash only.
+        known: whether such an account exists.
+    """
+    facts = current.get()
+    if facts is not None:
+        data = clean_map({"login_known": known})
+        facts.said.sign_ins.append(SignIn("login-failed", _now(facts), None, name, data or None))
+        facts.cause = facts.cause or "bad-credentials"
+
+
+def logout() -> None:
+    """Say that whoever acts in this request signed out."""
+    facts = current.get()
+    if facts is not None:
+        facts.said.sign_ins.append(SignIn("logout", _now(facts), facts.identity))
+
+
+def _now(facts: Facts) -> int:
+    """Time of something inside a request: its start by the app's clock, and what passed since."""
+    return facts.ts + (time.perf_counter_ns() - facts.start_ns) // 1_000

@@ -1,0 +1,241 @@
+"""The raw facts of one request: what WSGI and ASGI share, and what the app adds.
+
+`Facts` is filled while the request runs and read once, when its event is made.
+"""
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from ..event import Value, clean_map, clean_text
+
+__all__ = ["HEADERS", "Facts", "Said", "SignIn", "cookie_value", "route_template"]
+
+MAX_NAME: Final = 200
+"""Characters kept of a route, role, flow, step or resource name: the app's own words."""
+
+HEADERS: Final[dict[bytes, str]] = {
+    name.encode(): name
+    for name in (
+        "accept",
+        "content-length",
+        "cookie",
+        "host",
+        "hx-request",
+        "origin",
+        "purpose",
+        "referer",
+        "sec-fetch-dest",
+        "sec-purpose",
+        "traceparent",
+        "user-agent",
+        "x-forwarded-for",
+        "x-http-method-override",
+        "x-original-url",
+        "x-request-id",
+        "x-rewrite-url",
+    )
+}
+"""The request headers that are looked at. None of them is recorded as it is."""
+
+
+class SignIn:
+    """A sign-in, sign-out or failed sign-in that the app told during a request."""
+
+    __slots__ = ("action", "actor", "data", "identity", "name", "outcome", "reason", "ts")
+
+    def __init__(
+        self,
+        action: str,
+        ts: int,
+        identity: str | None = None,
+        name: str | None = None,
+        data: dict[str, Value] | None = None,
+    ) -> None:
+        self.action, self.ts = action, ts
+        self.identity, self.name = identity, name
+        self.actor: str | None = None
+        self.data = data
+        failed = action == "login-failed"
+        self.outcome = "denied" if failed else "ok"
+        self.reason = "bad-credentials" if failed else None
+
+
+class Said:
+    """What the app told of a request through the context."""
+
+    __slots__ = (
+        "actor_kind",
+        "data",
+        "denied",
+        "events",
+        "flow",
+        "hidden",
+        "identity",
+        "privileged",
+        "resource",
+        "resource_id",
+        "roles",
+        "rows",
+        "sign_ins",
+        "step",
+        "via",
+    )
+
+    def __init__(self) -> None:
+        self.identity: str | None = None
+        self.actor_kind: str | None = None
+        self.via: str | None = None
+        self.roles: list[str] | None = None
+        self.denied: str | None = None
+        self.hidden = False
+        self.resource: str | None = None
+        self.resource_id: str | None = None
+        self.privileged: bool | None = None
+        self.rows: int | None = None
+        self.flow: str | None = None
+        self.step: str | None = None
+        self.data: dict[str, Value] | None = None
+        self.sign_ins: list[SignIn] = []
+        self.events: list[tuple[str, str | None, int, dict[str, Value]]] = []
+
+    def note(self, values: Mapping[str, object]) -> None:
+        """Add to `data`."""
+        cleaned = clean_map(values)
+        if cleaned:
+            self.data = {**(self.data or {}), **cleaned}
+
+
+class Facts:
+    """One request in flight."""
+
+    __slots__ = (
+        "action",
+        "bytes_in",
+        "bytes_out",
+        "cause",
+        "disconnected",
+        "done",
+        "exception",
+        "headers",
+        "host_of_peer",
+        "kind",
+        "location",
+        "method",
+        "new_session",
+        "path",
+        "path_flag",
+        "query",
+        "route",
+        "said_",
+        "session",
+        "start_ns",
+        "status",
+        "ts",
+        "user",
+    )
+
+    def __init__(self, ts: int, method: str, peer: str) -> None:
+        self.ts = ts
+        """Start, µs since 1970 UTC."""
+        self.start_ns = time.perf_counter_ns()
+        self.kind = "request"
+        self.action: str | None = None
+        """For a websocket: `accept`, `close` or `refuse`, once it is known."""
+        self.method = method
+        self.host_of_peer = peer
+        self.path = ""
+        """The target as sent, without its query."""
+        self.path_flag: str | None = None
+        self.query = ""
+        self.headers: dict[str, str] = {}
+        self.status: int | None = None
+        self.location: str | None = None
+        self.bytes_in: int | None = None
+        self.bytes_out = 0
+        self.route: str | None = None
+        self.session: str | None = None
+        """The app's session id as the adapter knows it; hashed before it is recorded."""
+        self.new_session: str | None = None
+        self.user: str | None = None
+        """The identity that the framework told; what the app says itself goes before it."""
+        self.exception: BaseException | None = None
+        self.cause: str | None = None
+        self.disconnected = False
+        self.done = False
+        self.said_: Said | None = None
+
+    @property
+    def said(self) -> Said:
+        """What the app told so far."""
+        if self.said_ is None:
+            self.said_ = Said()
+        return self.said_
+
+    @property
+    def identity(self) -> str | None:
+        """Who acts, as the app or the framework knows them."""
+        said = self.said_
+        return said.identity if said is not None and said.identity is not None else self.user
+
+    def identities(self) -> list[str]:
+        """Everybody this request's events will name."""
+        said = self.said_
+        if said is None:
+            return [self.user] if self.user is not None else []
+        named: list[object] = [
+            self.identity,
+            said.via,
+            *(sign_in.identity for sign_in in said.sign_ins),
+        ]
+        named += [
+            values["target"]
+            for kind, _, _, values in said.events
+            if kind == "auth" and "target" in values
+        ]
+        return [name for name in named if isinstance(name, str)]
+
+
+def name_text(value: object) -> str | None:
+    """A name from the app: text, bounded; `None` if it is empty."""
+    return clean_text(str(value), MAX_NAME) or None
+
+
+def role_names(roles: Iterable[object] | None) -> list[str] | None:
+    """Roles from the app; `None` if there are none."""
+    if roles is None:
+        return None
+    names = [name_text(role) for role in ([roles] if isinstance(roles, str) else roles)]
+    return [name for name in names if name is not None][:50] or None
+
+
+def cookie_value(header: str, names: Iterable[str]) -> str | None:
+    """The value of the first of the named cookies that a `Cookie` header holds."""
+    for name in names:
+        for part in header.split(";"):
+            key, sep, value = part.strip().partition("=")
+            if sep and key == name and value:
+                return value.strip('"') or None
+    return None
+
+
+def set_cookie_value(header: str, names: Iterable[str]) -> str | None:
+    """The value that a `Set-Cookie` header gives to one of the named cookies."""
+    return cookie_value(header.partition(";")[0], names)
+
+
+def route_template(prefix: str, template: str) -> str:
+    """One template for a route inside mounts: `/api` and `/items/{id}` make `/api/items/{id}`."""
+    return f"{prefix.rstrip('/')}/{template.lstrip('/')}" if prefix else template
+
+
+def lower_headers(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Those of an ASGI request's headers that are looked at; repeated ones joined by a comma."""
+    picked: dict[str, str] = {}
+    known: Any = HEADERS.get
+    for name, value in pairs:
+        key = known(name)
+        if key is not None:
+            text = value.decode("latin-1")
+            picked[key] = f"{picked[key]}, {text}" if key in picked else text
+    return picked

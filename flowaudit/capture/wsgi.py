@@ -1,0 +1,259 @@
+"""The WSGI wrapper: watches what an app returns and changes none of it (PEP 3333)."""
+
+from collections.abc import Callable, Iterable, Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
+
+from .context import current
+from .facts import HEADERS, Facts, set_cookie_value
+from .targets import split_target
+
+if TYPE_CHECKING:
+    from .audit import FlowAudit
+
+__all__ = ["WSGIApp", "WsgiCapture"]
+
+Environ = dict[str, Any]
+ExcInfo = (
+    tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None] | None
+)
+Write = Callable[[bytes], object]
+StartResponse = Callable[..., Write]
+WSGIApp = Callable[[Environ, StartResponse], Iterable[bytes]]
+Enrich = Callable[[Environ, Facts], None]
+
+ENVIRON_KEY: Final = "flowaudit"
+"""Where the outer wrapper leaves the request's facts, so that an inner one only enriches."""
+
+_WITHOUT_BODY: Final = frozenset([204, 304])
+
+_ENVIRON_HEADERS: Final = tuple(
+    (
+        "CONTENT_LENGTH" if name == "content-length" else f"HTTP_{name.upper().replace('-', '_')}",
+        name,
+    )
+    for name in HEADERS.values()
+)
+
+
+class WsgiCapture:
+    """A WSGI app whose every request gives an event.
+
+    The event is spooled before the block that reaches Content-Length is handed to the server,
+    else at exhaustion: a client that has the whole answer has its event.
+
+    Args:
+        app: the app inside.
+        audit: where the events go.
+        enrich: called with the environ before the event is made: what a framework knows.
+    """
+
+    def __init__(self, app: WSGIApp, audit: "FlowAudit", enrich: Enrich | None = None) -> None:
+        self.app = app
+        self.audit = audit
+        self._enrich = enrich
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Serve one request, as PEP 3333 has it."""
+        outer = environ.get(ENVIRON_KEY)
+        if isinstance(outer, Facts):
+            if self._enrich is not None:
+                environ.setdefault("flowaudit.enrich", self._enrich)
+            return self.app(environ, start_response)
+        exchange = _Exchange(self, environ, self._begin(environ), start_response)
+        token = current.set(exchange.facts)
+        try:
+            body = self.app(environ, exchange.start_response)
+        except BaseException as error:
+            current.reset(token)
+            exchange.fail(error)
+            raise
+        return exchange.wrap(body)
+
+    def _begin(self, environ: Environ) -> Facts:
+        facts = Facts(
+            self.audit.now_us(),
+            environ.get("REQUEST_METHOD", "GET"),
+            environ.get("REMOTE_ADDR", ""),
+        )
+        environ[ENVIRON_KEY] = facts
+        try:
+            target = environ.get("RAW_URI") or environ.get("REQUEST_URI")
+            if target:
+                facts.path, facts.query = split_target(_text(target))
+            else:
+                path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+                facts.path = quote(path.encode("latin-1"), safe="/:@!$&'()*+,;=~-._")
+                facts.path_flag = "path-rebuilt"
+                facts.query = environ.get("QUERY_STRING", "")
+            facts.headers = {
+                name: environ[key] for key, name in _ENVIRON_HEADERS if environ.get(key)
+            }
+            length = environ.get("CONTENT_LENGTH") or ""
+            facts.bytes_in = int(length) if length.isdigit() and len(length) < 16 else None
+        except Exception as error:
+            self.audit.note_failure(error)
+        self.audit.begin(facts)
+        return facts
+
+    def finish(self, environ: Environ, facts: Facts) -> None:
+        """Make the request's event, after the framework has told what it knows."""
+        if facts.done:
+            return
+        enrich = environ.get("flowaudit.enrich") or self._enrich
+        if enrich is not None:
+            try:
+                enrich(environ, facts)
+            except Exception as error:
+                self.audit.note_failure(error)
+        self.audit.finish(facts)
+
+
+class _Exchange:
+    """One request on its way: status, length and bytes as they pass."""
+
+    __slots__ = ("capture", "environ", "expected", "facts", "start")
+
+    def __init__(
+        self, capture: WsgiCapture, environ: Environ, facts: Facts, start: StartResponse
+    ) -> None:
+        self.capture, self.environ, self.facts, self.start = capture, environ, facts, start
+        self.expected: int | None = None  # Content-Length, where the app gave one
+
+    def start_response(
+        self, status: str, headers: list[tuple[str, str]], exc_info: ExcInfo = None
+    ) -> Write:
+        self._response(status, headers)
+        write = self.start(status, headers, exc_info) if exc_info else self.start(status, headers)
+
+        def watched_write(data: bytes) -> object:
+            self.count(data)
+            return write(data)
+
+        return watched_write
+
+    def _response(self, status: str, headers: list[tuple[str, str]]) -> None:
+        facts = self.facts
+        try:
+            facts.status = int(status[:3])
+            self.expected = None
+            cookies = self.capture.audit.settings["session_cookie"]
+            for name, value in headers:
+                lowered = name.lower()
+                if lowered == "content-length" and value.isdigit():
+                    self.expected = int(value)
+                elif lowered == "location":
+                    facts.location = value
+                elif cookies and lowered == "set-cookie":
+                    facts.new_session = set_cookie_value(value, cookies) or facts.new_session
+        except Exception as error:
+            self.capture.audit.note_failure(error)
+
+    def count(self, data: bytes) -> None:
+        """A block is about to go to the server; the last one takes the event with it."""
+        facts = self.facts
+        facts.bytes_out += len(data)
+        if self.expected is not None and facts.bytes_out >= self.expected:
+            self.finish()
+
+    def finish(self) -> None:
+        """The answer is whole."""
+        if self.facts.status is None:
+            self.facts.status = 500  # the server's answer to an app that never began one
+        self.capture.finish(self.environ, self.facts)
+
+    def fail(self, error: BaseException) -> None:
+        """The app raised past everything."""
+        if not self.facts.done:
+            self.facts.exception = error
+            self.finish()
+
+    def abandon(self) -> None:
+        """The server closed the answer: whole, or because the client left."""
+        facts = self.facts
+        if facts.done:
+            return
+        is_bodiless = facts.method == "HEAD" or facts.status in _WITHOUT_BODY
+        facts.disconnected = not is_bodiless and self.expected != 0
+        if facts.disconnected and facts.status is None:
+            facts.status = 499
+        self.finish()
+
+    def wrap(self, body: Iterable[bytes]) -> Iterable[bytes]:
+        """The app's iterable: itself where the event can be made at once, else watched."""
+        facts = self.facts
+        if isinstance(body, (list, tuple)) and facts.status is not None:
+            facts.bytes_out += sum(map(len, body))
+            self.finish()
+            _leave(facts)
+            return body
+        file_wrapper = self.environ.get("wsgi.file_wrapper")
+        if isinstance(file_wrapper, type) and isinstance(body, file_wrapper):
+            # it must reach the server as what it is, so that sendfile can be used
+            facts.bytes_out += self.expected or 0
+            self.finish()
+            _leave(facts)
+            return body
+        return _SizedBody(body, self) if hasattr(body, "__len__") else _Body(body, self)
+
+
+class _Body:
+    """An app's iterable, watched."""
+
+    __slots__ = ("_body", "_exchange", "_iterator")
+
+    def __init__(self, body: Iterable[bytes], exchange: _Exchange) -> None:
+        self._body = body
+        self._exchange = exchange
+        self._iterator: Iterator[bytes] | None = None
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        try:
+            if self._iterator is None:
+                self._iterator = iter(self._body)
+            block = next(self._iterator)
+        except StopIteration:
+            self._exchange.finish()
+            raise
+        except BaseException as error:
+            self._exchange.fail(error)
+            raise
+        self._exchange.count(block)
+        return block
+
+    def close(self) -> None:
+        try:
+            close = getattr(self._body, "close", None)
+            if close is not None:
+                close()
+        finally:
+            self._exchange.abandon()
+            _leave(self._exchange.facts)
+
+
+class _SizedBody(_Body):
+    """As `_Body`, for an iterable whose length servers may ask for."""
+
+    __slots__ = ()
+
+    def __len__(self) -> int:
+        return len(self._body)  # type: ignore[arg-type]
+
+
+def _leave(facts: Facts) -> None:
+    """The request is over in this thread, unless another one has begun meanwhile."""
+    if current.get() is facts:
+        current.set(None)
+
+
+def _text(target: str) -> str:
+    """A target out of an environ: bytes in latin-1 clothing, read as UTF-8."""
+    return (
+        target
+        if target.isascii()
+        else target.encode("latin-1", "replace").decode("utf-8", "replace")
+    )

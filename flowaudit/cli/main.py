@@ -1,0 +1,46 @@
+"""The list of commands, and what happens to a mistake."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from .._version import __version__
+from ..errors import FlowauditError
+from . import denied, flows, funnel, importing, journey, recovering, report, review, verifying
+
+__all__ = ["COMMANDS", "build_parser", "main"]
+
+COMMANDS = (importing, flows, funnel, journey, denied, review, report, verifying, recovering)
+"""Modules with `add_parser` and `run`, in the order of `--help`."""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="flowaudit",
+        description="Read a trail of user flows: journeys, refusals, findings, proofs.",
+        epilog="flowaudit COMMAND --help shows a command's options and examples.",
+    )
+    parser.add_argument("--version", action="version", version=f"flowaudit {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in COMMANDS:
+        command.add_parser(commands)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command. A user's mistake is one line on standard error and exit status 2."""
+    args = build_parser().parse_args(argv)
+    try:
+        return int(args.run(args))
+    except FlowauditError as error:
+        print(f"flowaudit: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        # the reader of our output has gone (`| head`): nothing more to say, also at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        print("flowaudit: stopped", file=sys.stderr)
+        return 130

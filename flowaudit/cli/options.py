@@ -1,0 +1,122 @@
+"""Options that several commands share, and the event that says a trail was read."""
+
+import argparse
+import getpass
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+from ..errors import SettingError, TrailBusyError, TrailError, VaultError
+from ..event import SCHEMA_VERSION, Core, encode_core
+from ..policy.rules import Policy, load_policy
+from ..settings import resolve
+from ..trail.paths import TrailPaths, check_is_trail
+from ..trail.source import new_source
+from ..trail.sqlite import Trail
+from ..vault.tokens import Vault
+
+__all__ = ["add_format", "add_policy", "add_trail", "find_policy", "record_access", "trail_paths"]
+
+LOCK_TIMEOUT_S: Final = 5.0
+"""Seconds that a reading command waits to record that it reads."""
+
+
+def add_trail(parser: argparse.ArgumentParser, *, help_text: str = "the trail to read") -> None:
+    """The option `--trail`; its default is found when the command runs."""
+    parser.add_argument(
+        "--trail",
+        type=Path,
+        metavar="FILE",
+        help=f"{help_text}; default: FLOWAUDIT_TRAIL, else flowaudit.toml, else flowaudit.db",
+    )
+
+
+def add_format(parser: argparse.ArgumentParser) -> None:
+    """The option `--format`."""
+    parser.add_argument(
+        "--format",
+        choices=("text", "json", "csv"),
+        default="text",
+        help="text for people (default), json or csv for programs",
+    )
+
+
+def add_policy(parser: argparse.ArgumentParser) -> None:
+    """The option `--policy`."""
+    parser.add_argument(
+        "--policy",
+        type=Path,
+        metavar="FILE",
+        help="the policy file; default: FLOWAUDIT_POLICY, else flowaudit.toml in this folder",
+    )
+
+
+def find_policy(args: argparse.Namespace) -> Policy:
+    """The policy file that a command goes by; an empty policy if there is none."""
+    named = getattr(args, "policy", None) or os.environ.get("FLOWAUDIT_POLICY")
+    if named:
+        return load_policy(Path(named))
+    usual = Path("flowaudit.toml")
+    return load_policy(usual) if usual.is_file() else Policy()
+
+
+def trail_paths(args: argparse.Namespace, *, must_exist: bool = True) -> TrailPaths:
+    """The trail that a command is about. Raises `NotATrailError` if it is none."""
+    given = {"trail": args.trail} if args.trail else {}
+    settings = resolve(given, os.environ, find_policy(args).settings)
+    paths = TrailPaths.of(
+        settings["trail"], vault=settings["vault"], key=settings["key"], spool=settings["spool"]
+    )
+    if must_exist:
+        check_is_trail(paths.trail)
+    elif not paths.trail.parent.is_dir():
+        raise SettingError("trail", str(paths.trail), "a file in a folder that exists")
+    return paths
+
+
+def record_access(paths: TrailPaths, command: str, scope: str) -> None:
+    """Record in the trail that it is read: by whom (a token), with which command, how much.
+
+    Nothing is recorded on a trail that may only be read; if the trail is busy for too long, that
+    is said on standard error and the reading goes on.
+
+    Args:
+        paths: the trail.
+        command: the command's name.
+        scope: `raw` for single events, `report` for numbers about them.
+    """
+    if not (os.access(paths.trail, os.W_OK) and os.access(paths.trail.parent, os.W_OK)):
+        return
+    source = new_source()
+    try:
+        with Vault(paths.vault, timeout_s=LOCK_TIMEOUT_S) as vault:
+            actor = vault.token(f"os:{_login_name()}")
+        core = Core(
+            v=SCHEMA_VERSION,
+            source=source,
+            n=1,
+            ts=time.time_ns() // 1_000,
+            kind="access",
+            action="read",
+            actor=actor,
+            actor_kind="user",
+            resource="trail",
+            outcome="ok",
+            facts={"command": command, "scope": scope},
+        )
+        with Trail(paths, lock_timeout_s=LOCK_TIMEOUT_S) as trail:
+            trail.append([(encode_core(core), b"")], source, 1)
+    except (TrailBusyError, VaultError) as error:
+        print(f"flowaudit: this reading is not recorded: {error}", file=sys.stderr)
+    except TrailError:
+        # a damaged trail, or one on a read-only medium: reading it must stay possible
+        return
+
+
+def _login_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())

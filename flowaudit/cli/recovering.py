@@ -1,0 +1,69 @@
+"""`flowaudit recover`: bring what dead processes left in their spools into the trail."""
+
+import argparse
+import time
+from dataclasses import asdict
+from typing import Final
+
+from msgspec.structs import replace
+
+from ..event import SCHEMA_VERSION, encode_core
+from ..trail.adoption import Adoption, Loss, adopt_dead_sources, gap_event
+from ..trail.source import new_source
+from ..trail.spool import waiting_records
+from ..trail.sqlite import Trail
+from .options import add_format, add_trail, trail_paths
+from .output import print_json, print_table
+
+__all__ = ["add_parser", "run"]
+
+LOCK_TIMEOUT_S: Final = 30.0
+"""Seconds to wait for the trail's lock."""
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "recover",
+        help="bring events of killed processes from their spools into the trail",
+        description="Adopt the spools of processes that are gone: commit their events, and tell "
+        "what was lost as gap events. A new process of the app does the same by itself.",
+        epilog="example: flowaudit recover --trail flowaudit.db",
+    )
+    add_trail(parser, help_text="the trail to recover")
+    add_format(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Adopt, and say what was done."""
+    paths = trail_paths(args)
+    with Trail(paths, lock_timeout_s=LOCK_TIMEOUT_S) as trail:
+        source, written = new_source(), 0
+
+        def report(loss: Loss) -> None:
+            nonlocal written
+            written += 1
+            event = gap_event(loss, time.time_ns() // 1_000)
+            core = encode_core(replace(event, v=SCHEMA_VERSION, source=source, n=written))
+            trail.append([(core, b"")], source, written)
+
+        done = adopt_dead_sources(trail, report)
+    _print(done, waiting_records(paths.spool), args.format)
+    return 0
+
+
+def _print(done: Adoption, waiting: int, fmt: str) -> None:
+    if fmt == "json":
+        print_json({**asdict(done), "waiting": waiting})
+        return
+    if fmt == "csv":
+        columns = ("source", "first", "last", "count", "why")
+        print_table(columns, [tuple(asdict(loss).values()) for loss in done.losses], fmt)
+        return
+    print(f"{done.events:,} events of {done.sources:,} ended processes are now in the trail.")
+    for loss in done.losses:
+        count = "an unknown number of" if loss.count is None else f"{loss.count:,}"
+        print(f"  lost: {count} events of source {loss.source} ({loss.why})")
+    if waiting:
+        print(f"{waiting:,} events wait in the spools of processes that are alive.")

@@ -1,0 +1,74 @@
+"""`flowaudit verify`: does the trail hold?"""
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+
+from ..trail.check import verify_trail
+from ..trail.keys import load_verifier_key
+from ..trail.verification import Verification
+from .options import add_format, add_trail, trail_paths
+from .output import print_csv, print_json, safe_text
+
+__all__ = ["add_parser", "run"]
+
+SHOWN = 20
+"""Problems shown in text; JSON has all."""
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "verify",
+        help="check that nothing in the trail was changed, removed or cut",
+        description="Check every entry, tile, head, checkpoint and source. Writes nothing. "
+        "Exit status 0 only if all of it holds.",
+        epilog="example: flowaudit verify --trail flowaudit.db --key auditor/flowaudit.pub",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_trail(parser)
+    parser.add_argument(
+        "--key",
+        type=Path,
+        metavar="FILE",
+        help="the public key that must have signed; default: TRAIL.pub beside the trail",
+    )
+    add_format(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Verify, and say what was found."""
+    paths = trail_paths(args)
+    key = load_verifier_key(paths, args.key) if args.key else None
+    found = verify_trail(paths, key=key)
+    if args.format == "json":
+        print_json({**asdict(found), "after_checkpoint": found.after_checkpoint})
+    elif args.format == "csv":
+        print_csv(("seq", "what"), [(problem.seq, problem.what) for problem in found.problems])
+    else:
+        _print_text(found)
+    return 0 if found.ok else 1
+
+
+def _print_text(found: Verification) -> None:
+    if found.ok:
+        print(f"The trail holds: {found.size:,} entries, none changed, none missing.")
+    else:
+        print(f"The trail does NOT hold: {len(found.problems):,} problem(s).")
+        for problem in found.problems[:SHOWN]:
+            where = f"entry {problem.seq}" if problem.seq is not None else "the trail"
+            print(f"  {where}: {safe_text(problem.what)}")
+        if len(found.problems) > SHOWN:
+            print(f"  … and {len(found.problems) - SHOWN:,} more (--format json has all)")
+    signer = safe_text(found.signed_by) if found.signed_by else "nobody"
+    print(f"Signed by the operator ({signer}), {found.witnesses} witnesses.")
+    print(f"Root {found.root} over {found.size:,} entries.")
+    for count, what in (
+        (found.after_checkpoint, "entries came after the last checkpoint and are not signed yet"),
+        (found.waiting, "events wait in spools: run `flowaudit recover` if their process is gone"),
+        (found.gaps, "gap events tell of losses"),
+        (found.erased, "entries have had their personal part erased"),
+    ):
+        if count:
+            print(f"{count:,} {what}.")
