@@ -65,7 +65,8 @@ class Engine:
         self._arrow = analysis_module("pyarrow")
         self._db = self._duckdb.connect(":memory:", config=settings)
         self._include = include
-        self._made: set[str] = set()
+        self._made: set[str] = set()  # names of groups of derived columns
+        self._kept: dict[str, object] = {}  # table: what `keep_once` made it of
 
     @classmethod
     def open(cls, trail: Path, *, include: Include = "all", threads: int | None = None) -> Self:
@@ -138,9 +139,22 @@ class Engine:
         self._db.register(name, self._as_table(source))
 
     def keep(self, name: str, sql: str, parameters: Mapping[str, object] | None = None) -> None:
-        """Like `view`, but computed once, now, and kept."""
+        """Like `view`, but computed now, and kept."""
         self._need(sql)
+        self._kept.pop(name, None)
         self._execute(f"CREATE OR REPLACE TABLE {_checked(name)} AS {sql}", parameters)
+
+    def keep_once(
+        self, name: str, sql: str, parameters: Mapping[str, object] | None = None
+    ) -> None:
+        """Like `keep`, but if it was made of the same before, it is there already.
+
+        For what stands on `events` and on other such tables alone.
+        """
+        made_of = (sql, dict(parameters or {}))
+        if self._kept.get(name) != made_of:
+            self.keep(name, sql, parameters)
+            self._kept[name] = made_of
 
     def has(self, name: str) -> bool:
         """Whether there is a view or kept table of this name."""

@@ -1,0 +1,6 @@
+-- Refusals by actor, most frequent first; without one they stand in a row of their own.
+SELECT actor, COUNT(*) AS n
+FROM denied_event
+GROUP BY actor
+ORDER BY n DESC, actor ASC NULLS LAST
+LIMIT $top

@@ -1,0 +1,6 @@
+-- Refusals by reason, most frequent first; without one they stand in a row of their own.
+SELECT reason, COUNT(*) AS n
+FROM denied_event
+GROUP BY reason
+ORDER BY n DESC, reason ASC NULLS LAST
+LIMIT $top

@@ -1,0 +1,5 @@
+-- Refusals by hour (its start), in order of time, without empty hours.
+SELECT hour, COUNT(*) AS n
+FROM denied_event
+GROUP BY hour
+ORDER BY hour
