@@ -7,7 +7,6 @@ import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import lru_cache
 from typing import Any, Final
-from urllib.parse import quote
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings
@@ -17,8 +16,9 @@ from django.http.response import HttpResponseBase
 
 from flowaudit import FlowAudit
 from flowaudit.capture.context import current
-from flowaudit.capture.facts import HEADERS, Facts
-from flowaudit.capture.targets import split_target
+from flowaudit.capture.facts import Facts
+from flowaudit.capture.heads import ENVIRON_NAMES
+from flowaudit.capture.wsgi import read_environ
 
 from .signals import identity_of
 
@@ -28,11 +28,6 @@ _CONVERTER: Final = re.compile(r"<(?:[^:<>]+:)?([^<>:]+)>")
 _NAMED_GROUP: Final = re.compile(r"\(\?P<(\w+)>(?:[^()\\]|\\.|\([^()]*\))*\)")
 _ANSWERS: Final = (Http404, BadRequest, SuspiciousOperation)
 """Exceptions that are an answer: the status says all of them."""
-
-_META_HEADERS: Final = {
-    name: "CONTENT_LENGTH" if name == "content-length" else f"HTTP_{name.upper().replace('-', '_')}"
-    for name in HEADERS.values()
-}
 
 
 @lru_cache(maxsize=1)
@@ -115,12 +110,12 @@ class FlowAuditMiddleware:
         outer = scope.get("flowaudit") if scope is not None else meta.get("flowaudit")
         if isinstance(outer, Facts):
             return outer, False
-        facts = Facts(self.audit.now_us(), request.method or "GET", meta.get("REMOTE_ADDR", ""))
+        facts = Facts(self.audit.now_us(), request.method or "GET")
         try:
-            _read_request(facts, meta, scope, request.path)
+            _read_request(self.audit, facts, request)
         except Exception as error:
             self.audit.note_failure(error)
-        self.audit.begin(facts)
+        self.audit.begin()
         return facts, True
 
     def _finish(
@@ -214,20 +209,19 @@ class FlowAuditMiddleware:
             self.audit.note_failure(error)
 
 
-def _read_request(facts: Facts, meta: dict[str, Any], scope: Any, path: str) -> None:
-    raw = scope.get("raw_path") if scope is not None else None
-    target = (
-        raw.decode("utf-8", "replace") if raw else meta.get("RAW_URI") or meta.get("REQUEST_URI")
-    )
-    if target:
-        facts.path = split_target(target)[0]
-    else:
-        facts.path = quote(path, safe="/:@!$&'()*+,;=~-._")
-        facts.path_flag = "path-rebuilt"
-    facts.query = meta.get("QUERY_STRING", "")
-    facts.headers = {name: meta[key] for name, key in _META_HEADERS.items() if meta.get(key)}
-    length = meta.get("CONTENT_LENGTH") or ""
-    facts.bytes_in = int(length) if str(length).isdigit() else None
+def _read_request(audit: FlowAudit, facts: Facts, request: HttpRequest) -> None:
+    """What the request came with; under ASGI the target as sent stands in the scope."""
+    read_environ(audit, facts, request.META)
+    raw = getattr(request, "scope", {}).get("raw_path")
+    if raw:
+        audit.look(
+            facts,
+            request.META.get,
+            ENVIRON_NAMES,
+            peer=request.META.get("REMOTE_ADDR") or "",
+            target=raw,
+            is_rebuilt=False,
+        )
 
 
 def _loaded_user(request: HttpRequest) -> Any:

@@ -1,14 +1,16 @@
 """The ASGI wrapper: watches the messages of a request or websocket and changes none of them."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import astuple
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
 
 from .context import current
-from .facts import Facts, lower_headers, set_cookie_value
-from .targets import split_target
+from .facts import Facts, set_cookie_value
+from .heads import ASGI_NAMES
+from .targets import SAFE_IN_PATH
 
 if TYPE_CHECKING:
     from .audit import FlowAudit
@@ -24,6 +26,8 @@ Enrich = Callable[[Scope, Facts], None]
 
 SCOPE_KEY: Final = "flowaudit"
 """Where the outer wrapper leaves the request's facts, so that an inner one only enriches."""
+
+_LOOKED_AT: Final = frozenset(astuple(ASGI_NAMES))
 
 POLICY_VIOLATION: Final = 1008
 """Close code of a websocket that is refused after it was accepted (RFC 6455 §7.4.1)."""
@@ -108,23 +112,32 @@ class AsgiCapture:
                 self.audit.finish(facts)
 
     def _begin(self, scope: Scope, kind: str = "request") -> Facts:
-        client = scope.get("client")
-        facts = Facts(self.audit.now_us(), scope.get("method", "GET"), client[0] if client else "")
-        facts.kind = kind
+        audit = self.audit
+        facts = Facts(audit.now_us(), scope.get("method", "GET"))
+        if kind != "request":
+            facts.kind = kind
         scope[SCOPE_KEY] = facts
+        client = scope.get("client")
         try:
+            headers = {name: value for name, value in scope["headers"] if name in _LOOKED_AT}
+            if ASGI_NAMES.forwarded_for in headers:
+                headers[ASGI_NAMES.forwarded_for] = _joined(scope, ASGI_NAMES.forwarded_for)
             raw = scope.get("raw_path")
-            query = scope.get("query_string") or b""
-            if raw:
-                facts.path, _ = split_target(raw.decode("utf-8", "replace"))
-            else:
-                facts.path = quote(scope.get("path", ""), safe="/:@!$&'()*+,;=~-._")
-                facts.path_flag = "path-rebuilt"
-            facts.query = query.decode("latin-1") if query else ""
-            facts.headers = lower_headers(scope["headers"])
+            audit.look(
+                facts,
+                headers.get,
+                ASGI_NAMES,
+                peer=client[0] if client else "",
+                target=raw or quote(scope.get("path", ""), safe=SAFE_IN_PATH),
+                is_rebuilt=not raw,
+            )
+            query = scope.get("query_string")
+            if query:
+                facts.query = query.decode("latin-1")
         except Exception as error:
-            self.audit.note_failure(error)
-        self.audit.begin(facts)
+            audit.note_failure(error)
+        if kind == "request":
+            audit.begin()
         return facts
 
     def _response(self, facts: Facts, message: Message) -> None:
@@ -219,6 +232,11 @@ class AsgiCapture:
         facts.action, facts.done = action, False
         self._enrich_guarded(scope, facts)
         await self.audit.finish_async(facts)
+
+
+def _joined(scope: Scope, wanted: bytes) -> bytes:
+    """A header that may be repeated, as one (RFC 9110 §5.3)."""
+    return b", ".join(value for name, value in scope["headers"] if name == wanted)
 
 
 def _header(message: Message, wanted: bytes) -> str | None:

@@ -23,7 +23,9 @@ from .asgi import ASGIApp, AsgiCapture
 from .compose import Composer
 from .context import current
 from .facts import Facts, name_text, role_names
+from .heads import Heads, Names
 from .process import process_facts
+from .targets import Targets
 from .wsgi import WSGIApp, WsgiCapture
 
 __all__ = ["FlowAudit"]
@@ -88,16 +90,17 @@ class FlowAudit:
         self.paths = _usable_paths(self.settings)
         self.capture_failures = 0
         """Faults of ours that were kept from the app."""
-        self._clock: Callable[[], float] = self.settings["clock"] or time.time
+        self._clock: Callable[[], float] | None = self.settings["clock"]
         self._failures_lock = threading.Lock()  # owns capture_failures
         self._vault = Vault(self.paths.vault, timeout_s=VAULT_TIMEOUT_S)
         self._composer = Composer(
             self._vault,
-            Proxies(self.settings["trusted_proxies"]),
             query_keys=frozenset(self.settings["query_keys"]),
             login_paths=self.settings["login_paths"],
             session_cookies=self.settings["session_cookie"],
         )
+        self._heads = Heads(Proxies(self.settings["trusted_proxies"]))
+        self._targets = Targets()
         self._recorder = Recorder(
             self.paths,
             process_facts=process_facts(self.settings["service"], self.settings["version"]),
@@ -127,7 +130,7 @@ class FlowAudit:
             actor: who it is done for, as the app knows them, such as `service:cron`.
             roles: their roles.
         """
-        facts = Facts(self.now_us(), "", "")
+        facts = Facts(self.now_us(), "")
         facts.kind, facts.route = "note", name_text(f"job:{name}")
         if actor is not None:
             facts.said.identity = actor
@@ -170,7 +173,8 @@ class FlowAudit:
 
     def now_us(self) -> int:
         """The time by the setting `clock`, µs since 1970 UTC."""
-        return int(self._clock() * 1_000_000)
+        clock = self._clock
+        return int(clock() * 1_000_000) if clock is not None else time.time_ns() // 1_000
 
     def flush(self, timeout_s: float = 10.0) -> bool:
         """Wait until all that was captured so far is durable; False if it takes too long."""
@@ -183,7 +187,21 @@ class FlowAudit:
 
     # -- for the wrappers and adapters -------------------------------------------------------
 
-    def begin(self, facts: Facts) -> None:
+    def look(
+        self,
+        facts: Facts,
+        get: Callable[[Any], Any],
+        names: Names,
+        *,
+        peer: str,
+        target: bytes | str,
+        is_rebuilt: bool,
+    ) -> None:
+        """Judge what a request came with: its headers (`get` by the keys in `names`), its target."""
+        facts.head = self._heads.look(get, names, peer)
+        facts.target = self._targets.look(target, is_rebuilt=is_rebuilt)
+
+    def begin(self) -> None:
         """A request has come in. Never raises."""
         try:
             self._recorder.count_received()
@@ -227,7 +245,7 @@ class FlowAudit:
         if (
             is_request
             and self.policy.rules
-            and self.policy.level(facts.method, facts.path) == "none"
+            and self.policy.level(facts.method, facts.target.raw) == "none"
         ):
             self._recorder.count_dropped()
             return

@@ -1,27 +1,16 @@
-"""From the facts of a request to its events: redacted, pseudonymised, classified.
-
-Everything that repeats between requests (paths, user agents, referers, hosts) is looked up by
-its exact text in bounded caches, so that the work is done once.
-"""
+"""From the facts of a request to its events: redacted, pseudonymised, classified."""
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
+
+from msgspec.structs import force_setattr
 
 from ..errors import VaultError
 from ..event import ACTIONS, KINDS, Core, Personal
 from ..policy.classify import classify
-from ..policy.navigation import navigation
-from ..policy.proxies import Proxies
-from ..policy.redact import (
-    clean_host,
-    clean_request_id,
-    clean_trace_id,
-    redact_agent,
-    redact_path,
-    redact_query,
-    redact_referer,
-)
+from ..policy.redact import clean_request_id, clean_trace_id, redact_query, redact_referer
 from ..policy.signs import attack_flags
 from ..vault.tokens import Vault
 from .facts import Facts, Said, SignIn, cookie_value
@@ -37,14 +26,28 @@ CACHE_SIZE: Final = 4_096
 MAX_CACHED: Final = 1_024
 """Longer texts are not remembered."""
 
+UNAVAILABLE: Final = "identity-unavailable"
+
 _METHODS: Final = frozenset(
     ["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"]
 )
 _ACTOR_KINDS: Final = frozenset(["user", "service", "agent", "bot", "anonymous", "system"])
-_REDIRECTS: Final = frozenset([301, 302, 303, 307, 308])
+_IN_FACTS: Final = frozenset(["ops", "access", "process", "gap"])
+"""Kinds whose values are evidence and no one's private matter."""
 
 _K = TypeVar("_K")
 _V = TypeVar("_V")
+
+
+@dataclass(slots=True)
+class _Who:
+    """The pseudonyms of one request."""
+
+    tokens: dict[str, str] = field(default_factory=dict)
+    hashes: dict[tuple[str, str], str] = field(default_factory=dict)
+    is_known: bool = True
+    old_session: str | None = None
+    session: str | None = None
 
 
 class Composer:
@@ -53,27 +56,30 @@ class Composer:
     def __init__(
         self,
         vault: Vault,
-        proxies: Proxies,
         *,
         query_keys: frozenset[str],
         login_paths: tuple[str, ...],
         session_cookies: tuple[str, ...],
     ) -> None:
         self._vault = vault
-        self._proxies = proxies
         self._query_keys = query_keys
         self._login_paths = login_paths
         self._session_cookies = session_cookies
-        self._paths: dict[str, tuple[str, tuple[str, ...]]] = {}
-        self._agents: dict[str, str | None] = {}
-        self._referers: dict[str, str | None] = {}
-        self._hosts: dict[str, str | None] = {}
-        self._navs: dict[tuple[str, str, str], str] = {}
+        self._sessions: dict[str | bytes, str | None] = {}
+        self._referers: dict[str | bytes, str | None] = {}
 
     def is_ready(self, facts: Facts) -> bool:
         """Whether the event can be made without touching the vault's file."""
         vault = self._vault
-        if any(vault.cached(identity) is None for identity in facts.identities()):
+        if facts.said_ is None or not facts.said_.sign_ins:
+            cookie = facts.head.cookie
+            if (
+                (not self._session_cookies or not cookie or cookie in self._sessions)
+                and facts.session is None
+                and facts.new_session is None
+            ):
+                return all(vault.cached(name) is not None for name in facts.identities())
+        if any(vault.cached(name) is None for name in facts.identities()):
             return False
         return all(vault.cached_hash(*tag) is not None for tag in self._tags(facts))
 
@@ -83,160 +89,75 @@ class Composer:
         May ask the vault (see `is_ready`); where the vault cannot answer, the events carry no
         actor and the flag `identity-unavailable`.
         """
-        tokens, hashes, is_known = self._pseudonyms(facts)
-        flags: list[str] = [] if is_known else ["identity-unavailable"]
-        headers = facts.headers
-        client, is_untrusted = self._proxies.resolve(
-            facts.host_of_peer, headers.get("x-forwarded-for", "")
-        )
-        path, path_flags = self._path(facts.path, facts.query)
-        agent = headers.get("user-agent", "")
-        self._odd_headers(facts, flags, agent, is_untrusted)
-        flags += path_flags
-        if facts.path_flag:
-            flags.append(facts.path_flag)
-        host = self._host(headers.get("host", ""), flags)
+        who = self._who(facts)
         said = facts.said_
-        old, session = self._sessions(facts, hashes)
-        verdict = self._classify(facts, said)
-        common: dict[str, Any] = {
-            "actor": tokens.get(facts.identity or ""),
-            "host": host,
-            "request": clean_request_id(headers["x-request-id"])
-            if "x-request-id" in headers
-            else None,
-            "session": session,
-            "trace": clean_trace_id(headers["traceparent"]) if "traceparent" in headers else None,
-        }
-        personal: dict[str, Any] = {
-            "client": client or None,
-            "peer": facts.host_of_peer if client != facts.host_of_peer else None,
-            "ua": _remember(self._agents, agent, redact_agent) if agent else None,
-        }
-        request = Core(
-            ts=facts.ts,
-            kind=facts.kind,
-            action=facts.action,
-            method=self._method(facts.method, flags),
-            route=facts.route,
-            nav=self._nav(path, headers),
-            status=facts.status,
-            outcome=verdict[0],
-            reason=verdict[1],
-            duration_us=(time.perf_counter_ns() - facts.start_ns) // 1_000,
-            bytes_in=facts.bytes_in or None,
-            bytes_out=facts.bytes_out or None,
-            actor_kind=self._actor_kind(facts, said, bool(common["actor"])),
-            flags=sorted(set(flags)) if flags else None,
-            **common,
-            **({} if said is None else _core_of(said, tokens)),
-        )
-        referer = headers.get("referer", "")
-        event: Event = (
-            request,
-            Personal(
-                path=path or None,
-                query=redact_query(facts.query, self._query_keys) if self._query_keys else None,
-                referer=_remember(self._referers, referer, redact_referer) if referer else None,
-                resource_id=said.resource_id if said is not None else None,
-                data=_data(facts, said),
-                **personal,
-            ),
-        )
+        event = self._request(facts, said, who)
         if said is None or not (said.sign_ins or said.events):
             return [event]
-        sign_ins = [
-            self._sign_in(each, tokens, hashes, common, personal, old) for each in said.sign_ins
-        ]
-        return [*sign_ins, *_other_events(said, tokens, common, personal), event]
+        return [*self._sign_ins(facts, said, who), *self._others(facts, said, who), event]
 
-    # -- identity ----------------------------------------------------------------------------
+    # -- the request itself ------------------------------------------------------------------
 
-    def _tags(self, facts: Facts) -> list[tuple[str, str]]:
-        """What must be hashed for a request: (purpose, value)."""
-        tags = []
-        before = self._session_id(facts)
-        if before:
-            tags.append(("session", before))
-        if facts.new_session and facts.new_session != before:
-            tags.append(("session", facts.new_session))
-        if facts.said_ is not None:
-            tags += [("login", each.name) for each in facts.said_.sign_ins if each.name]
-        return tags
-
-    def _session_id(self, facts: Facts) -> str | None:
-        if facts.session:
-            return facts.session
-        cookie = facts.headers.get("cookie") if self._session_cookies else None
-        return cookie_value(cookie, self._session_cookies) if cookie else None
-
-    def _pseudonyms(self, facts: Facts) -> tuple[dict[str, str], dict[tuple[str, str], str], bool]:
-        try:
-            tokens = {name: self._vault.token(name) for name in facts.identities()}
-            return tokens, {tag: self._vault.keyed_hash(*tag) for tag in self._tags(facts)}, True
-        except VaultError:
-            return {}, {}, False
-
-    def _sessions(
-        self, facts: Facts, hashes: dict[tuple[str, str], str]
-    ) -> tuple[str | None, str | None]:
-        """Hash of the session that the request came with, and of the one it left with."""
-        before = self._session_id(facts)
-        old = hashes.get(("session", before)) if before else None
-        new = hashes.get(("session", facts.new_session)) if facts.new_session else None
-        return old, new or old
-
-    def _sign_in(
-        self,
-        sign_in: SignIn,
-        tokens: dict[str, str],
-        hashes: dict[tuple[str, str], str],
-        common: dict[str, Any],
-        personal: dict[str, Any],
-        old_session: str | None,
-    ) -> Event:
-        data = dict(sign_in.data or {})
-        session = common["session"]
-        if sign_in.action == "login" and old_session and old_session != session:
-            data["previous_session"] = old_session
-        if sign_in.action == "logout":
-            session = old_session or session
-        actor = tokens.get(sign_in.identity) if sign_in.identity else None
+    def _request(self, facts: Facts, said: Said | None, who: _Who) -> Event:
+        head, target = facts.head, facts.target
+        visitor = head.visitor
+        query = facts.query
+        flags = visitor.flags
+        if target.flags or query or not who.is_known:
+            flags = self._flags(facts, who)
+        status = facts.status
+        if said is None and facts.cause is None and status is not None and status < 300:
+            plain = facts.exception is None and not facts.disconnected
+            outcome, reason = ("ok", None) if plain else self._classify(facts, said)
+        else:
+            outcome, reason = self._classify(facts, said)
+        identity = facts.identity
+        actor = who.tokens.get(identity) if identity is not None else None
         core = Core(
-            ts=sign_in.ts,
-            kind="auth",
-            action=sign_in.action,
-            actor_kind="user" if actor else None,
-            outcome=sign_in.outcome,
-            reason=sign_in.reason,
-            **{**common, "actor": actor, "session": session},
+            action=facts.action,
+            actor=actor,
+            actor_kind="anonymous" if actor is None else "user",
+            bytes_in=facts.bytes_in or None,
+            bytes_out=facts.bytes_out or None,
+            duration_us=(time.perf_counter_ns() - facts.start_ns) // 1_000,
+            flags=sorted(flags) if flags else None,
+            host=visitor.host,
+            kind=facts.kind,
+            method=_method(facts.method),
+            nav=visitor.nav or ("api" if target.is_page_like else "asset"),
+            outcome=outcome,
+            reason=reason,
+            request=clean_request_id(_text(head.request_id)) if head.request_id else None,
+            route=facts.route,
+            session=who.session,
+            status=status,
+            trace=clean_trace_id(_text(head.traceparent)) if head.traceparent else None,
+            ts=facts.ts,
         )
-        login = hashes.get(("login", sign_in.name)) if sign_in.name else None
-        return core, Personal(login=login, data=data or None, **personal)
+        personal = Personal(
+            client=visitor.client,
+            data=visitor.data,
+            path=target.path or None,
+            peer=visitor.peer,
+            query=redact_query(query, self._query_keys) if query and self._query_keys else None,
+            referer=self._referer(head.referer) if head.referer else None,
+            ua=visitor.ua,
+        )
+        return (core, personal) if said is None else _with_said(core, personal, said, who)
 
-    def _actor_kind(self, facts: Facts, said: Said | None, has_actor: bool) -> str | None:
-        if said is not None and said.actor_kind in _ACTOR_KINDS:
-            return said.actor_kind
-        return "user" if has_actor else "anonymous"
-
-    # -- the request -------------------------------------------------------------------------
+    def _flags(self, facts: Facts, who: _Who) -> tuple[str, ...]:
+        found = facts.target.flags
+        if facts.query:
+            found = (*found, *attack_flags(facts.target.raw, facts.query))
+        found = found if who.is_known else (*found, UNAVAILABLE)
+        return tuple({*facts.head.visitor.flags, *found}) if found else facts.head.visitor.flags
 
     def _classify(self, facts: Facts, said: Said | None) -> tuple[str, str | None]:
-        status = facts.status
-        if (
-            said is None
-            and facts.cause is None
-            and facts.exception is None
-            and not facts.disconnected
-            and status is not None
-            and status < 300
-        ):
-            return "ok", None
         cause = facts.cause
-        if cause is None and status in _REDIRECTS and self._leads_to_login(facts):
+        if cause is None and facts.location is not None and self._leads_to_login(facts):
             cause = "login-required"
         return classify(
-            status,
+            facts.status,
             denied=said.denied if said is not None else None,
             hidden=said is not None and said.hidden,
             cause=cause,
@@ -247,126 +168,165 @@ class Composer:
     def _leads_to_login(self, facts: Facts) -> bool:
         """Whether a redirect goes to the sign-in page, from elsewhere than that page."""
         target = facts.location
-        if not target or not self._login_paths:
+        if not target or not self._login_paths or not 300 <= (facts.status or 0) < 400:
             return False
         if "://" in target[:12] or target.startswith("//"):
             target = "/" + target.split("//", 1)[1].partition("/")[2]
-        return target.startswith(self._login_paths) and not facts.path.startswith(self._login_paths)
-
-    def _path(self, path: str, query: str) -> tuple[str, tuple[str, ...]]:
-        known = self._paths.get(path)
-        if known is None:
-            known = redact_path(path), attack_flags(path, "")
-            if len(path) <= MAX_CACHED:
-                _make_room(self._paths)
-                self._paths[path] = known
-        if query:
-            flags = attack_flags(path, query)
-            return (known[0], flags) if flags else known
-        return known
-
-    def _host(self, raw: str, flags: list[str]) -> str | None:
-        if not raw:
-            return None
-        host = _remember(self._hosts, raw, clean_host)
-        if host is None:
-            flags.append("bad-host")
-        return host
-
-    def _nav(self, path: str, headers: dict[str, str]) -> str:
-        purpose = headers.get("sec-purpose") or headers.get("purpose", "")
-        accept = headers.get("accept", "")
-        if purpose or "hx-request" in headers:
-            return "prefetch" if purpose else "partial"
-        key = (headers.get("sec-fetch-dest", ""), accept, path)
-        known = self._navs.get(key)
-        if known is None:
-            known = navigation(path, purpose="", hx_request="", fetch_dest=key[0], accept=accept)
-            if len(path) + len(accept) <= MAX_CACHED:
-                _make_room(self._navs)
-                self._navs[key] = known
-        return known
-
-    def _method(self, method: str, flags: list[str]) -> str | None:
-        if method in _METHODS:
-            return method
-        is_shaped = method.isascii() and method.isalpha() and len(method) <= 20
-        return method.upper() if is_shaped else None
-
-    def _odd_headers(self, facts: Facts, flags: list[str], agent: str, is_untrusted: bool) -> None:
-        headers = facts.headers
-        if not agent:
-            flags.append("no-ua")
-        if "accept" not in headers:
-            flags.append("no-accept")
-        if is_untrusted:
-            flags.append("forwarded-untrusted")
-        if "x-http-method-override" in headers:
-            flags.append("method-override")
-        if "x-original-url" in headers or "x-rewrite-url" in headers:
-            flags.append("url-override")
-        origin = headers.get("origin")
-        if origin and origin != "null" and origin.partition("://")[2] != headers.get("host", ""):
-            flags.append("origin-mismatch")
-
-
-def _core_of(said: Said, tokens: dict[str, str]) -> dict[str, Any]:
-    """The fields of the core that only the app can fill."""
-    return {
-        "roles": said.roles,
-        "via": tokens.get(said.via) if said.via else None,
-        "resource": said.resource,
-        "privileged": said.privileged,
-        "rows": said.rows,
-        "flow": said.flow,
-        "step": said.step,
-    }
-
-
-def _data(facts: Facts, said: Said | None) -> dict[str, Any] | None:
-    data = dict(said.data) if said is not None and said.data else {}
-    override = facts.headers.get("x-http-method-override")
-    if override and override.isalpha() and len(override) <= 20:
-        data["method_override"] = override.upper()
-    rewritten = facts.headers.get("x-original-url") or facts.headers.get("x-rewrite-url")
-    if rewritten:
-        data["url_override"] = redact_path(rewritten.partition("?")[0])
-    return data or None
-
-
-def _other_events(
-    said: Said, tokens: dict[str, str], common: dict[str, Any], personal: dict[str, Any]
-) -> list[Event]:
-    events: list[Event] = []
-    for kind, action, ts, values in said.events:
-        if kind not in KINDS or (action is not None and action not in ACTIONS[kind]):
-            continue
-        is_core = kind in ("ops", "access", "process", "gap")
-        core = Core(
-            ts=ts,
-            kind=kind,
-            action=action,
-            outcome="ok",
-            facts=values or None if is_core else None,
-            **common,
+        return target.startswith(self._login_paths) and not facts.target.raw.startswith(
+            self._login_paths
         )
-        if values.get("target") in tokens:
-            values = {**values, "target": tokens[str(values["target"])]}
-        events.append((core, Personal(data=None if is_core else values or None, **personal)))
-    return events
+
+    def _referer(self, raw: str | bytes) -> str | None:
+        return _remember(self._referers, raw, lambda value: redact_referer(_text(value)))
+
+    # -- who ---------------------------------------------------------------------------------
+
+    def _who(self, facts: Facts) -> _Who:
+        who = _Who()
+        try:
+            for name in facts.identities():
+                who.tokens[name] = self._vault.token(name)
+            who.old_session = who.session = self._session(facts)
+            if facts.new_session is not None:
+                who.session = self._vault.keyed_hash("session", facts.new_session)
+            if facts.said_ is not None:
+                for tag in self._tags(facts):
+                    who.hashes[tag] = self._vault.keyed_hash(*tag)
+        except VaultError:
+            return _Who(is_known=False)
+        return who
+
+    def _session(self, facts: Facts) -> str | None:
+        """Keyed hash of the session that a request came with."""
+        if facts.session is not None:
+            return self._vault.keyed_hash("session", facts.session)
+        cookie = facts.head.cookie
+        if not cookie or not self._session_cookies:
+            return None
+        return _remember(self._sessions, cookie, self._session_of_cookie)
+
+    def _session_of_cookie(self, cookie: str | bytes) -> str | None:
+        value = cookie_value(_text(cookie), self._session_cookies)
+        return self._vault.keyed_hash("session", value) if value is not None else None
+
+    def _tags(self, facts: Facts) -> list[tuple[str, str]]:
+        """What must be hashed for a request: (purpose, value)."""
+        tags = [("session", value) for value in (facts.session, facts.new_session) if value]
+        if facts.said_ is not None:
+            tags += [("login", each.name) for each in facts.said_.sign_ins if each.name]
+        if self._session_cookies and facts.head.cookie and facts.session is None:
+            value = cookie_value(_text(facts.head.cookie), self._session_cookies)
+            tags += [("session", value)] if value is not None else []
+        return tags
+
+    # -- events beside the request -----------------------------------------------------------
+
+    def _sign_ins(self, facts: Facts, said: Said, who: _Who) -> list[Event]:
+        return [self._sign_in(facts, each, who) for each in said.sign_ins]
+
+    def _sign_in(self, facts: Facts, sign_in: SignIn, who: _Who) -> Event:
+        data = dict(sign_in.data or {})
+        session = who.session
+        if sign_in.action == "login" and who.old_session and who.old_session != session:
+            data["previous_session"] = who.old_session
+        if sign_in.action == "logout":
+            session = who.old_session or session
+        actor = who.tokens.get(sign_in.identity) if sign_in.identity else None
+        core, personal = _beside(facts, "auth", sign_in.action, sign_in.ts, actor, session, who)
+        core.update(outcome=sign_in.outcome, reason=sign_in.reason)
+        personal["login"] = who.hashes.get(("login", sign_in.name)) if sign_in.name else None
+        return Core(**core), Personal(data=data or None, **personal)
+
+    def _others(self, facts: Facts, said: Said, who: _Who) -> list[Event]:
+        events: list[Event] = []
+        for kind, action, ts, values in said.events:
+            if kind not in KINDS or (action is not None and action not in ACTIONS[kind]):
+                continue
+            actor = who.tokens.get(facts.identity) if facts.identity else None
+            core, personal = _beside(facts, kind, action, ts, actor, who.session, who)
+            if values.get("target") in who.tokens:
+                values = {**values, "target": who.tokens[str(values["target"])]}
+            if kind in _IN_FACTS:
+                core["facts"] = values or None
+            else:
+                personal["data"] = values or None
+            events.append((Core(**core), Personal(**personal)))
+        return events
 
 
-def _remember(cache: dict[str, _V], text: str, make: Callable[[str], _V]) -> _V:
+def _beside(
+    facts: Facts,
+    kind: str,
+    action: str | None,
+    ts: int,
+    actor: str | None,
+    session: str | None,
+    who: _Who,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The fields that an event beside a request shares with it."""
+    head = facts.head
+    visitor = head.visitor
+    core = {
+        "kind": kind,
+        "action": action,
+        "ts": ts,
+        "actor": actor,
+        "actor_kind": "user" if actor else None,
+        "flags": None if who.is_known else [UNAVAILABLE],
+        "host": visitor.host,
+        "outcome": "ok",
+        "request": clean_request_id(_text(head.request_id)) if head.request_id else None,
+        "route": facts.route,
+        "session": session,
+        "trace": clean_trace_id(_text(head.traceparent)) if head.traceparent else None,
+    }
+    personal = {"client": visitor.client, "peer": visitor.peer, "ua": visitor.ua}
+    return core, personal
+
+
+def _with_said(core: Core, personal: Personal, said: Said, who: _Who) -> Event:
+    """The event with what only the app can know."""
+    set_core, set_personal = _setter(core), _setter(personal)
+    if said.actor_kind in _ACTOR_KINDS:
+        set_core("actor_kind", said.actor_kind)
+    set_core("roles", said.roles)
+    set_core("via", who.tokens.get(said.via) if said.via else None)
+    set_core("resource", said.resource)
+    set_core("privileged", said.privileged)
+    set_core("rows", said.rows)
+    set_core("flow", said.flow)
+    set_core("step", said.step)
+    set_personal("resource_id", said.resource_id)
+    if said.data:
+        set_personal("data", {**said.data, **(personal.data or {})})
+    return core, personal
+
+
+def _setter(part: Core | Personal) -> Callable[[str, Any], None]:
+    # the struct is frozen for whoever gets it; here it is still being made
+    return lambda name, value: force_setattr(part, name, value)
+
+
+def _method(method: str) -> str | None:
+    if method in _METHODS:
+        return method
+    is_shaped = method.isascii() and method.isalpha() and len(method) <= 20
+    return method.upper() if is_shaped else None
+
+
+def _text(raw: str | bytes | None) -> str:
+    if raw is None:
+        return ""
+    return raw.decode("latin-1") if isinstance(raw, bytes) else raw
+
+
+def _remember(cache: dict[_K, _V], key: _K, make: Callable[[_K], _V]) -> _V:
     try:
-        return cache[text]
+        return cache[key]
     except KeyError:
-        made = make(text)
-        if len(text) <= MAX_CACHED:
-            _make_room(cache)
-            cache[text] = made
+        made = make(key)
+        if len(key) <= MAX_CACHED:  # type: ignore[arg-type]
+            if len(cache) >= CACHE_SIZE:
+                cache.clear()
+            cache[key] = made
         return made
-
-
-def _make_room(cache: dict[_K, _V]) -> None:
-    if len(cache) >= CACHE_SIZE:
-        cache.clear()

@@ -5,38 +5,25 @@
 
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Final
 
 from ..event import Value, clean_map, clean_text
+from .heads import NO_HEAD, Head
+from .targets import NO_TARGET, Target
 
-__all__ = ["HEADERS", "Facts", "Said", "SignIn", "cookie_value", "route_template"]
+__all__ = [
+    "Facts",
+    "Said",
+    "SignIn",
+    "cookie_value",
+    "name_text",
+    "role_names",
+    "route_template",
+    "set_cookie_value",
+]
 
 MAX_NAME: Final = 200
 """Characters kept of a route, role, flow, step or resource name: the app's own words."""
-
-HEADERS: Final[dict[bytes, str]] = {
-    name.encode(): name
-    for name in (
-        "accept",
-        "content-length",
-        "cookie",
-        "host",
-        "hx-request",
-        "origin",
-        "purpose",
-        "referer",
-        "sec-fetch-dest",
-        "sec-purpose",
-        "traceparent",
-        "user-agent",
-        "x-forwarded-for",
-        "x-http-method-override",
-        "x-original-url",
-        "x-request-id",
-        "x-rewrite-url",
-    )
-}
-"""The request headers that are looked at. None of them is recorded as it is."""
 
 
 class SignIn:
@@ -107,63 +94,41 @@ class Said:
 
 
 class Facts:
-    """One request in flight."""
+    """One request in flight.
 
-    __slots__ = (
-        "action",
-        "bytes_in",
-        "bytes_out",
-        "cause",
-        "disconnected",
-        "done",
-        "exception",
-        "headers",
-        "host_of_peer",
-        "kind",
-        "location",
-        "method",
-        "new_session",
-        "path",
-        "path_flag",
-        "query",
-        "route",
-        "said_",
-        "session",
-        "start_ns",
-        "status",
-        "ts",
-        "user",
-    )
+    Most fields keep the default that stands at the class, so that a request costs little.
+    """
 
-    def __init__(self, ts: int, method: str, peer: str) -> None:
+    kind = "request"
+    action: str | None = None
+    """For a websocket: `accept`, `close` or `refuse`, once it is known."""
+    head: Head = NO_HEAD
+    """What its headers say; set when it comes in."""
+    target: Target = NO_TARGET
+    """What it asked for; set when it comes in."""
+    query = ""
+    status: int | None = None
+    location: str | None = None
+    bytes_in: int | None = None
+    bytes_out = 0
+    route: str | None = None
+    session: str | None = None
+    """The app's session id as the adapter knows it; hashed before it is recorded."""
+    new_session: str | None = None
+    """The session id that the answer gave."""
+    user: str | None = None
+    """The identity that the framework told; what the app says itself goes before it."""
+    exception: BaseException | None = None
+    cause: str | None = None
+    disconnected = False
+    done = False
+    said_: Said | None = None
+
+    def __init__(self, ts: int, method: str) -> None:
         self.ts = ts
         """Start, µs since 1970 UTC."""
         self.start_ns = time.perf_counter_ns()
-        self.kind = "request"
-        self.action: str | None = None
-        """For a websocket: `accept`, `close` or `refuse`, once it is known."""
         self.method = method
-        self.host_of_peer = peer
-        self.path = ""
-        """The target as sent, without its query."""
-        self.path_flag: str | None = None
-        self.query = ""
-        self.headers: dict[str, str] = {}
-        self.status: int | None = None
-        self.location: str | None = None
-        self.bytes_in: int | None = None
-        self.bytes_out = 0
-        self.route: str | None = None
-        self.session: str | None = None
-        """The app's session id as the adapter knows it; hashed before it is recorded."""
-        self.new_session: str | None = None
-        self.user: str | None = None
-        """The identity that the framework told; what the app says itself goes before it."""
-        self.exception: BaseException | None = None
-        self.cause: str | None = None
-        self.disconnected = False
-        self.done = False
-        self.said_: Said | None = None
 
     @property
     def said(self) -> Said:
@@ -227,15 +192,3 @@ def set_cookie_value(header: str, names: Iterable[str]) -> str | None:
 def route_template(prefix: str, template: str) -> str:
     """One template for a route inside mounts: `/api` and `/items/{id}` make `/api/items/{id}`."""
     return f"{prefix.rstrip('/')}/{template.lstrip('/')}" if prefix else template
-
-
-def lower_headers(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Those of an ASGI request's headers that are looked at; repeated ones joined by a comma."""
-    picked: dict[str, str] = {}
-    known: Any = HEADERS.get
-    for name, value in pairs:
-        key = known(name)
-        if key is not None:
-            text = value.decode("latin-1")
-            picked[key] = f"{picked[key]}, {text}" if key in picked else text
-    return picked

@@ -1,9 +1,23 @@
-"""The target of a request as it was sent."""
+"""The target of a request: as it was sent, as it may be kept, and what is odd about it."""
 
 import re
+from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["split_target"]
+from ..policy.navigation import has_page_extension
+from ..policy.redact import redact_path
+from ..policy.signs import attack_flags
+
+__all__ = ["NO_TARGET", "SAFE_IN_PATH", "Target", "Targets", "split_target"]
+
+SAFE_IN_PATH: Final = "/:@!$&'()*+,;=~-._"
+"""Characters that stay as they are when a decoded path is quoted again (RFC 3986 §3.3)."""
+
+CACHE_SIZE: Final = 8_192
+"""Distinct targets remembered; emptied when full, since most repeat soon."""
+
+MAX_CACHED: Final = 1_024
+"""Longer targets are not remembered."""
 
 _END_OF_PATH: Final = re.compile(r"[?#]")
 
@@ -18,3 +32,54 @@ def split_target(target: str) -> tuple[str, str]:
         return target, ""
     path, rest = target[: match.start()], target[match.start() :]
     return path, rest[1:].partition("#")[0] if rest.startswith("?") else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A path, judged once."""
+
+    raw: str
+    """As sent, for the policy's rules; never recorded."""
+    path: str
+    """As it may be recorded."""
+    flags: tuple[str, ...]
+    is_page_like: bool
+
+
+NO_TARGET: Final = Target("", "", (), False)
+"""Of work that no request asked for."""
+
+
+class Targets:
+    """Judges targets, and remembers what it found by their exact bytes or text."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes | str, Target] = {}
+
+    def look(self, raw: bytes | str, *, is_rebuilt: bool = False) -> Target:
+        """The target of a request line; `is_rebuilt` if the server gave only a decoded path."""
+        known = self._known.get(raw)
+        if known is None or is_rebuilt:
+            known = _judge(raw, is_rebuilt)
+            if len(raw) <= MAX_CACHED and not is_rebuilt:
+                if len(self._known) >= CACHE_SIZE:
+                    self._known.clear()
+                self._known[raw] = known
+        return known
+
+
+def _judge(raw: bytes | str, is_rebuilt: bool) -> Target:
+    text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else _utf8(raw)
+    path = split_target(text)[0]
+    flags = attack_flags(path, "")
+    return Target(
+        raw=path,
+        path=redact_path(path),
+        flags=("path-rebuilt", *flags) if is_rebuilt else flags,
+        is_page_like=has_page_extension(path),
+    )
+
+
+def _utf8(text: str) -> str:
+    """Text out of a WSGI environ: bytes in latin-1 clothing, read as UTF-8 (PEP 3333)."""
+    return text if text.isascii() else text.encode("latin-1", "replace").decode("utf-8", "replace")

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from .context import current
-from .facts import HEADERS, Facts, set_cookie_value
-from .targets import split_target
+from .facts import Facts, set_cookie_value
+from .heads import ENVIRON_NAMES
+from .targets import SAFE_IN_PATH
 
 if TYPE_CHECKING:
     from .audit import FlowAudit
 
-__all__ = ["WSGIApp", "WsgiCapture"]
+__all__ = ["WSGIApp", "WsgiCapture", "read_environ"]
 
 Environ = dict[str, Any]
 ExcInfo = (
@@ -28,13 +29,8 @@ ENVIRON_KEY: Final = "flowaudit"
 
 _WITHOUT_BODY: Final = frozenset([204, 304])
 
-_ENVIRON_HEADERS: Final = tuple(
-    (
-        "CONTENT_LENGTH" if name == "content-length" else f"HTTP_{name.upper().replace('-', '_')}",
-        name,
-    )
-    for name in HEADERS.values()
-)
+MAX_LENGTH_DIGITS: Final = 16
+"""A longer Content-Length is no number of bytes that anybody sends."""
 
 
 class WsgiCapture:
@@ -72,29 +68,14 @@ class WsgiCapture:
         return exchange.wrap(body)
 
     def _begin(self, environ: Environ) -> Facts:
-        facts = Facts(
-            self.audit.now_us(),
-            environ.get("REQUEST_METHOD", "GET"),
-            environ.get("REMOTE_ADDR", ""),
-        )
+        audit = self.audit
+        facts = Facts(audit.now_us(), environ.get("REQUEST_METHOD", "GET"))
         environ[ENVIRON_KEY] = facts
         try:
-            target = environ.get("RAW_URI") or environ.get("REQUEST_URI")
-            if target:
-                facts.path, facts.query = split_target(_text(target))
-            else:
-                path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
-                facts.path = quote(path.encode("latin-1"), safe="/:@!$&'()*+,;=~-._")
-                facts.path_flag = "path-rebuilt"
-                facts.query = environ.get("QUERY_STRING", "")
-            facts.headers = {
-                name: environ[key] for key, name in _ENVIRON_HEADERS if environ.get(key)
-            }
-            length = environ.get("CONTENT_LENGTH") or ""
-            facts.bytes_in = int(length) if length.isdigit() and len(length) < 16 else None
+            read_environ(audit, facts, environ)
         except Exception as error:
-            self.audit.note_failure(error)
-        self.audit.begin(facts)
+            audit.note_failure(error)
+        audit.begin()
         return facts
 
     def finish(self, environ: Environ, facts: Facts) -> None:
@@ -108,6 +89,27 @@ class WsgiCapture:
             except Exception as error:
                 self.audit.note_failure(error)
         self.audit.finish(facts)
+
+
+def read_environ(audit: "FlowAudit", facts: Facts, environ: Environ) -> None:
+    """What a WSGI environ says of a request."""
+    target = environ.get("RAW_URI") or environ.get("REQUEST_URI")
+    is_rebuilt = not target
+    if is_rebuilt:
+        path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+        target = quote(path.encode("latin-1", "replace"), safe=SAFE_IN_PATH)
+    audit.look(
+        facts,
+        environ.get,
+        ENVIRON_NAMES,
+        peer=environ.get("REMOTE_ADDR") or "",
+        target=target or "",
+        is_rebuilt=is_rebuilt,
+    )
+    facts.query = environ.get("QUERY_STRING") or ""
+    length = environ.get("CONTENT_LENGTH")
+    if length and length.isdigit() and len(length) < MAX_LENGTH_DIGITS:
+        facts.bytes_in = int(length)
 
 
 class _Exchange:
@@ -248,12 +250,3 @@ def _leave(facts: Facts) -> None:
     """The request is over in this thread, unless another one has begun meanwhile."""
     if current.get() is facts:
         current.set(None)
-
-
-def _text(target: str) -> str:
-    """A target out of an environ: bytes in latin-1 clothing, read as UTF-8."""
-    return (
-        target
-        if target.isascii()
-        else target.encode("latin-1", "replace").decode("utf-8", "replace")
-    )

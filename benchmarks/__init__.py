@@ -1,0 +1,1 @@
+"""What flowaudit costs, as ratios to peers measured in the same run: `make bench`."""

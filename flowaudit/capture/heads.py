@@ -1,0 +1,195 @@
+"""What a request's headers say: who asks, from where, with what, and what is odd about it.
+
+The headers that a client sends with every request are judged together, once, and remembered by
+their exact values; what differs from request to request is looked at each time.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ..event import Value
+from ..policy.navigation import navigation
+from ..policy.proxies import Proxies
+from ..policy.redact import clean_host, redact_agent, redact_path
+
+__all__ = ["ASGI_NAMES", "ENVIRON_NAMES", "NO_HEAD", "Head", "Heads", "Names", "Visitor"]
+
+CACHE_SIZE: Final = 4_096
+"""Distinct clients remembered; emptied when full."""
+
+MAX_CACHED: Final = 4_096
+"""Characters of the headers of a client that is remembered."""
+
+Raw = str | bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Under which keys the headers stand that are looked at. None is recorded as it is."""
+
+    accept: Any
+    cookie: Any
+    fetch_dest: Any
+    forwarded_for: Any
+    host: Any
+    hx_request: Any
+    method_override: Any
+    origin: Any
+    original_url: Any
+    purpose: Any
+    referer: Any
+    request_id: Any
+    rewrite_url: Any
+    sec_purpose: Any
+    traceparent: Any
+    user_agent: Any
+
+
+_HEADERS: Final = (
+    "accept",
+    "cookie",
+    "sec-fetch-dest",
+    "x-forwarded-for",
+    "host",
+    "hx-request",
+    "x-http-method-override",
+    "origin",
+    "x-original-url",
+    "purpose",
+    "referer",
+    "x-request-id",
+    "x-rewrite-url",
+    "sec-purpose",
+    "traceparent",
+    "user-agent",
+)
+ASGI_NAMES: Final = Names(*(name.encode() for name in _HEADERS))
+ENVIRON_NAMES: Final = Names(*("HTTP_" + name.upper().replace("-", "_") for name in _HEADERS))
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """What stays the same from request to request of one client."""
+
+    client: str | None
+    peer: str | None
+    """The socket's peer where it is not the client."""
+    ua: str | None
+    host: str | None
+    flags: tuple[str, ...]
+    nav: str | None
+    """`None` where it depends on the path."""
+    data: dict[str, Value] | None
+
+
+class Head:
+    """What one request's headers say."""
+
+    __slots__ = ("cookie", "referer", "request_id", "traceparent", "visitor")
+
+    def __init__(
+        self, visitor: Visitor, cookie: Raw, referer: Raw, request_id: Raw, traceparent: Raw
+    ) -> None:
+        self.visitor = visitor
+        self.cookie = cookie
+        self.referer = referer
+        self.request_id = request_id
+        self.traceparent = traceparent
+
+
+NO_HEAD: Final = Head(Visitor(None, None, None, None, (), None, None), None, None, None, None)
+"""Of work that no request asked for."""
+
+
+class Heads:
+    """Judges headers; one for each `FlowAudit`, used from any thread."""
+
+    def __init__(self, proxies: Proxies) -> None:
+        self._proxies = proxies
+        self._visitors: dict[tuple[Raw, ...], Visitor] = {}
+
+    def look(self, get: Callable[[Any], Any], names: Names, peer: str) -> Head:
+        """The head of a request whose headers `get` gives by the keys in `names`."""
+        key = (
+            peer,
+            get(names.user_agent),
+            get(names.accept),
+            get(names.host),
+            get(names.fetch_dest),
+            get(names.forwarded_for),
+            get(names.origin),
+            get(names.hx_request),
+            get(names.sec_purpose) or get(names.purpose),
+            get(names.method_override),
+            get(names.original_url) or get(names.rewrite_url),
+        )
+        visitor = self._visitors.get(key)
+        if visitor is None:
+            visitor = self._judge(peer, *(_text(value) for value in key[1:]))
+            if sum(len(value) for value in key if value) <= MAX_CACHED:
+                if len(self._visitors) >= CACHE_SIZE:
+                    self._visitors.clear()
+                self._visitors[key] = visitor
+        return Head(
+            visitor,
+            get(names.cookie),
+            get(names.referer),
+            get(names.request_id),
+            get(names.traceparent),
+        )
+
+    def _judge(
+        self,
+        peer: str,
+        agent: str,
+        accept: str,
+        host: str,
+        fetch_dest: str,
+        forwarded_for: str,
+        origin: str,
+        hx_request: str,
+        purpose: str,
+        override: str,
+        rewritten: str,
+    ) -> Visitor:
+        client, is_untrusted = self._proxies.resolve(peer, forwarded_for)
+        odd = {
+            "bad-host": bool(host) and clean_host(host) is None,
+            "forwarded-untrusted": is_untrusted,
+            "method-override": bool(override),
+            "no-accept": not accept,
+            "no-ua": not agent,
+            "origin-mismatch": _is_foreign(origin, host),
+            "url-override": bool(rewritten),
+        }
+        depends_on_path = not (purpose or hx_request or fetch_dest or "text/html" in accept)
+        data: dict[str, Value] = {}
+        if override.isalpha() and len(override) <= 20:
+            data["method_override"] = override.upper()
+        if rewritten:
+            data["url_override"] = redact_path(rewritten.partition("?")[0])
+        return Visitor(
+            client=client or None,
+            peer=peer if client != peer else None,
+            ua=redact_agent(agent),
+            host=clean_host(host) if host else None,
+            flags=tuple(flag for flag, is_set in odd.items() if is_set),
+            nav=None
+            if depends_on_path
+            else navigation(
+                "", purpose=purpose, hx_request=hx_request, fetch_dest=fetch_dest, accept=accept
+            ),
+            data=data or None,
+        )
+
+
+def _is_foreign(origin: str, host: str) -> bool:
+    """Whether an `Origin` names another host than the request's own; `null` is not told."""
+    return bool(origin) and origin != "null" and origin.partition("://")[2] != host
+
+
+def _text(raw: Raw) -> str:
+    if raw is None:
+        return ""
+    return raw.decode("latin-1") if isinstance(raw, bytes) else raw
