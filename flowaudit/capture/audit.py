@@ -90,6 +90,7 @@ class FlowAudit:
         self.paths = _usable_paths(self.settings)
         self.capture_failures = 0
         """Faults of ours that were kept from the app."""
+        self._rules = bool(self.policy.rules)
         self._clock: Callable[[], float] | None = self.settings["clock"]
         self._failures_lock = threading.Lock()  # owns capture_failures
         self._vault = Vault(self.paths.vault, timeout_s=VAULT_TIMEOUT_S)
@@ -197,7 +198,7 @@ class FlowAudit:
         target: bytes | str,
         is_rebuilt: bool,
     ) -> None:
-        """Judge what a request came with: its headers (`get` by the keys in `names`), its target."""
+        """Judge what a request came with: headers (`get` by the keys in `names`) and target."""
         facts.head = self._heads.look(get, names, peer)
         facts.target = self._targets.look(target, is_rebuilt=is_rebuilt)
 
@@ -217,20 +218,25 @@ class FlowAudit:
             return
         facts.done = True
         try:
-            self._spool(facts)
+            if not self._finish_plain(facts):
+                self._finish_whole(facts)
         except Exception as error:
             self.note_failure(error)
 
     async def finish_async(self, facts: Facts) -> None:
         """As `finish`; a person's first event asks the vault off the event loop."""
+        if facts.done:
+            return
+        facts.done = True
         try:
-            is_ready = self._composer.is_ready(facts)
-        except Exception:
-            is_ready = True
-        if is_ready:
-            self.finish(facts)
-        else:
-            await run_in_threadpool(self.finish, facts)
+            if self._finish_plain(facts):
+                return
+            if self._composer.is_ready(facts):
+                self._finish_whole(facts)
+            else:
+                await run_in_threadpool(self._finish_whole, facts)
+        except Exception as error:
+            self.note_failure(error)
 
     def note_failure(self, error: BaseException) -> None:
         """Count and log a fault of ours that the app must not pay for."""
@@ -240,20 +246,28 @@ class FlowAudit:
         if count % LOG_EVERY == 1:
             _LOG.error("a request was not captured whole", error=repr(error), count=count)
 
-    def _spool(self, facts: Facts) -> None:
+    def _finish_plain(self, facts: Facts) -> bool:
+        """The usual case, from memory alone; False if it is not the usual case."""
         is_request = facts.kind == "request"
         if (
             is_request
-            and self.policy.rules
+            and self._rules
             and self.policy.level(facts.method, facts.target.raw) == "none"
         ):
             self._recorder.count_dropped()
-            return
+            return True
+        event = self._composer.plain(facts)
+        if event is None:
+            return False
+        self._recorder.append(event[0], event[1], finishes=is_request)
+        return True
+
+    def _finish_whole(self, facts: Facts) -> None:
         events = self._composer.compose(facts)
         for core, personal in events[:-1]:
             self._recorder.append(core, personal)
         core, personal = events[-1]
-        self._recorder.append(core, personal, finishes=is_request)
+        self._recorder.append(core, personal, finishes=facts.kind == "request")
 
 
 def _find_policy(given: object) -> Policy:

@@ -17,7 +17,7 @@ from .facts import Facts, Said, SignIn, cookie_value
 
 __all__ = ["Composer", "Event"]
 
-Event = tuple[Core, Personal | None]
+Event = tuple[Core, Personal]
 """The two parts of an event that is not numbered yet."""
 
 CACHE_SIZE: Final = 4_096
@@ -68,20 +68,32 @@ class Composer:
         self._sessions: dict[str | bytes, str | None] = {}
         self._referers: dict[str | bytes, str | None] = {}
 
+    def plain(self, facts: Facts) -> Event | None:
+        """The event of a request that the app said nothing of, from memory alone.
+
+        `None` if the app did, or if the vault's file must be asked first: then `compose`.
+        """
+        if facts.said_ is not None or facts.session is not None or facts.new_session is not None:
+            return None
+        actor = session = None
+        if facts.user is not None:
+            actor = self._vault.cached(facts.user)
+            if actor is None:
+                return None
+        cookie = facts.head.cookie
+        if cookie and self._session_cookies:
+            try:
+                session = self._sessions[cookie]
+            except KeyError:
+                return None
+        return self._request(facts, None, actor, session, True)
+
     def is_ready(self, facts: Facts) -> bool:
-        """Whether the event can be made without touching the vault's file."""
+        """Whether `compose` can do without touching the vault's file."""
         vault = self._vault
-        if facts.said_ is None or not facts.said_.sign_ins:
-            cookie = facts.head.cookie
-            if (
-                (not self._session_cookies or not cookie or cookie in self._sessions)
-                and facts.session is None
-                and facts.new_session is None
-            ):
-                return all(vault.cached(name) is not None for name in facts.identities())
-        if any(vault.cached(name) is None for name in facts.identities()):
-            return False
-        return all(vault.cached_hash(*tag) is not None for tag in self._tags(facts))
+        return all(vault.cached(name) is not None for name in facts.identities()) and all(
+            vault.cached_hash(*tag) is not None for tag in self._tags(facts)
+        )
 
     def compose(self, facts: Facts) -> list[Event]:
         """The events of a request: its sign-ins and other events first, itself last.
@@ -91,28 +103,40 @@ class Composer:
         """
         who = self._who(facts)
         said = facts.said_
-        event = self._request(facts, said, who)
-        if said is None or not (said.sign_ins or said.events):
+        identity = facts.identity
+        actor = who.tokens.get(identity) if identity is not None else None
+        event = self._request(facts, said, actor, who.session, who.is_known)
+        if said is None:
             return [event]
+        event = _with_said(*event, said, who)
         return [*self._sign_ins(facts, said, who), *self._others(facts, said, who), event]
 
     # -- the request itself ------------------------------------------------------------------
 
-    def _request(self, facts: Facts, said: Said | None, who: _Who) -> Event:
-        head, target = facts.head, facts.target
+    def _request(
+        self,
+        facts: Facts,
+        said: Said | None,
+        actor: str | None,
+        session: str | None,
+        is_known: bool,
+    ) -> Event:
+        head, target, query, status = facts.head, facts.target, facts.query, facts.status
         visitor = head.visitor
-        query = facts.query
         flags = visitor.flags
-        if target.flags or query or not who.is_known:
-            flags = self._flags(facts, who)
-        status = facts.status
-        if said is None and facts.cause is None and status is not None and status < 300:
-            plain = facts.exception is None and not facts.disconnected
-            outcome, reason = ("ok", None) if plain else self._classify(facts, said)
-        else:
+        if target.flags or query or not is_known:
+            flags = self._flags(facts, is_known)
+        outcome, reason = "ok", None
+        if (
+            status is None
+            or status >= 300
+            or said is not None
+            or facts.cause is not None
+            or facts.exception is not None
+            or facts.disconnected
+        ):
             outcome, reason = self._classify(facts, said)
-        identity = facts.identity
-        actor = who.tokens.get(identity) if identity is not None else None
+        method = facts.method
         core = Core(
             action=facts.action,
             actor=actor,
@@ -123,13 +147,13 @@ class Composer:
             flags=sorted(flags) if flags else None,
             host=visitor.host,
             kind=facts.kind,
-            method=_method(facts.method),
+            method=method if method in _METHODS else _method(method),
             nav=visitor.nav or ("api" if target.is_page_like else "asset"),
             outcome=outcome,
             reason=reason,
             request=clean_request_id(_text(head.request_id)) if head.request_id else None,
             route=facts.route,
-            session=who.session,
+            session=session,
             status=status,
             trace=clean_trace_id(_text(head.traceparent)) if head.traceparent else None,
             ts=facts.ts,
@@ -143,13 +167,13 @@ class Composer:
             referer=self._referer(head.referer) if head.referer else None,
             ua=visitor.ua,
         )
-        return (core, personal) if said is None else _with_said(core, personal, said, who)
+        return core, personal
 
-    def _flags(self, facts: Facts, who: _Who) -> tuple[str, ...]:
+    def _flags(self, facts: Facts, is_known: bool) -> tuple[str, ...]:
         found = facts.target.flags
         if facts.query:
             found = (*found, *attack_flags(facts.target.raw, facts.query))
-        found = found if who.is_known else (*found, UNAVAILABLE)
+        found = found if is_known else (*found, UNAVAILABLE)
         return tuple({*facts.head.visitor.flags, *found}) if found else facts.head.visitor.flags
 
     def _classify(self, facts: Facts, said: Said | None) -> tuple[str, str | None]:
@@ -308,8 +332,6 @@ def _setter(part: Core | Personal) -> Callable[[str, Any], None]:
 
 
 def _method(method: str) -> str | None:
-    if method in _METHODS:
-        return method
     is_shaped = method.isascii() and method.isalpha() and len(method) <= 20
     return method.upper() if is_shaped else None
 

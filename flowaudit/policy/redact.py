@@ -58,6 +58,9 @@ _KEY_VALUE: Final = re.compile(
 _BEARER: Final = re.compile(r"(?i)\b(bearer|basic)(?:\s|%20|\+)+[\w+/=.~-]{6,}")
 _USERINFO: Final = re.compile(r"(?<=//)[^\s/@?#]+@")
 
+_COMMON_ID: Final = re.compile(
+    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{1,32}"
+)
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 _HOST: Final = re.compile(
     r"[A-Za-z0-9_.-]{1,253}(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::[0-9]{1,5})?"
@@ -116,19 +119,12 @@ def redact_agent(raw: str) -> str | None:
 def clean_request_id(raw: str) -> str | None:
     """A request id of fixed shape that does not look like a secret, else `None`.
 
-    Ids that come in hexadecimal or UUID form pass whole; anything else must stay as it is
-    under `mask`.
+    Ids in the form of a UUID or of up to 32 hexadecimal digits pass whole; anything else must
+    stay as it is under `mask`.
     """
-    if not _REQUEST_ID.fullmatch(raw):
-        return None
-    if _UUID.fullmatch(raw) or re.fullmatch(r"[0-9a-f]{1,32}", raw):
-        return raw if not _CARD.search(raw) or mask_card_free(raw) else None
-    return raw if mask(raw) == raw else None
-
-
-def mask_card_free(text: str) -> bool:
-    """Whether no run of digits in the text is a card number."""
-    return _CARD.sub(_mask_card, text) == text
+    if _COMMON_ID.fullmatch(raw) and not raw.isdigit():
+        return raw
+    return raw if _REQUEST_ID.fullmatch(raw) and mask(raw) == raw else None
 
 
 def clean_trace_id(traceparent: str) -> str | None:

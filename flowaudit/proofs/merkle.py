@@ -131,16 +131,24 @@ class Tree:
 
     def append(self, leaf: bytes) -> None:
         """Add a leaf hash at the right end."""
-        position, node, height = self.size, leaf, 0
-        self._push(0, node)
-        while position & 1:
-            node = sha256(b"\x01" + self.frontier.pop() + node).digest()
-            position >>= 1
-            height += 1
-            if not height % TILE_HEIGHT:
-                self._push(height // TILE_HEIGHT, node)
-        self.frontier.append(node)
-        self.size += 1
+        self.extend((leaf,))
+
+    def extend(self, leaves: Iterable[bytes]) -> None:
+        """Add leaf hashes at the right end, in order."""
+        frontier, size = self.frontier, self.size
+        for leaf in leaves:
+            self.size = position = size
+            self._push(0, leaf)
+            node, height = leaf, 0
+            while position & 1:
+                node = sha256(b"\x01" + frontier.pop() + node).digest()
+                position >>= 1
+                height += 1
+                if not height % TILE_HEIGHT:
+                    self._push(height // TILE_HEIGHT, node)
+            frontier.append(node)
+            size += 1
+        self.size = size
 
     def _push(self, level: int, node: bytes) -> None:
         if level == len(self._edge):

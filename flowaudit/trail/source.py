@@ -20,7 +20,7 @@ from ..event import (
     encode_personal,
 )
 from .adoption import Loss, gap_event
-from .spool import Record, Spool
+from .spool import Spool, Taken
 
 __all__ = ["GROUP_EVENTS", "LiveSource", "new_source"]
 
@@ -141,14 +141,14 @@ class LiveSource:
                     self._lost_first = 0
                     self.spool.lose(0)
 
-    def take(self, limit: int) -> tuple[list[Record], int]:
-        """The oldest records and where they end; for the writer alone."""
+    def take(self, limit: int) -> Taken:
+        """The oldest records; for the writer alone."""
         return self.spool.take(limit)
 
-    def release(self, count: int, end: int) -> None:
+    def release(self, taken: Taken) -> None:
         """Give back the room of committed records."""
         with self._lock:
-            self.spool.release(count, end)
+            self.spool.release(len(taken.pairs), taken.end)
 
     def _put_gap(self, loss: Loss) -> bool:
         return self._put_own(gap_event(loss, self._clock_us()), self._n + 1)

@@ -21,12 +21,21 @@ import fcntl
 import mmap
 import os
 import struct
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
+from zlib import crc32
 
-__all__ = ["HEADER_BYTES", "DeadSpool", "Record", "Spool", "boot_id", "waiting_records"]
+__all__ = [
+    "HEADER_BYTES",
+    "DeadSpool",
+    "Record",
+    "Spool",
+    "Taken",
+    "boot_id",
+    "spool_files",
+    "waiting_records",
+]
 
 MAGIC: Final = b"FLOWSPL1"
 HEADER_BYTES: Final = 4_096
@@ -36,6 +45,7 @@ MIN_RING_BYTES: Final = 256 * 1024
 WRAP: Final = 0xFFFFFFFF
 _PREFIX: Final = struct.Struct("<II")
 _META: Final = struct.Struct("<QQII")
+_WHOLE: Final = struct.Struct("<IIQQII")
 _U64: Final = struct.Struct("<Q")
 _AT_RECEIVED: Final = 16
 _AT_FINISHED: Final = 24
@@ -53,11 +63,21 @@ _OWN_INODES: set[tuple[int, int]] = set()
 
 
 class Record(NamedTuple):
-    """An event on its way to the trail."""
+    """An event that a dead source left."""
 
     n: int
     core: bytes
     personal: bytes
+
+
+class Taken(NamedTuple):
+    """Records that the writer is about to commit."""
+
+    pairs: list[tuple[bytes, bytes]]
+    """Core and personal bytes of each."""
+    last_n: int
+    end: int
+    """Offset in the ring behind the last of them."""
 
 
 def boot_id() -> str:
@@ -124,16 +144,19 @@ class Spool:
 
     def count_received(self) -> None:
         """One more request has come in."""
-        self.received += 1
-        _U64.pack_into(self._map, _AT_RECEIVED, self.received)
+        self.received = received = self.received + 1
+        _U64.pack_into(self._map, _AT_RECEIVED, received)
 
     def count_finished(self) -> None:
-        """One more request has its event, or is known not to get one."""
+        """One more request is known not to get an event of its own."""
         self.finished += 1
         _U64.pack_into(self._map, _AT_FINISHED, self.finished)
 
     def put(self, n: int, core: bytes, personal: bytes, finishes: bool) -> bool:
-        """Publish an event; False if the ring has no room for it. Kill-safe when this returns."""
+        """Publish an event; False if the ring has no room for it. Kill-safe when this returns.
+
+        The record itself carries how many requests have finished with it.
+        """
         size = _OVERHEAD + len(core) + len(personal)
         room = size + 7 & ~7
         head = self._head
@@ -144,13 +167,12 @@ class Spool:
         if skipped:
             _PREFIX.pack_into(mapped, HEADER_BYTES + head, WRAP, 0)
             head = 0
-        finished = self.finished + 1 if finishes else self.finished
-        body = _META.pack(n, finished, len(core), len(personal)) + core + personal
+        if finishes:
+            self.finished += 1
+        body = _META.pack(n, self.finished, len(core), len(personal)) + core + personal
         at = HEADER_BYTES + head
         mapped[at + 8 : at + size] = body
-        _PREFIX.pack_into(mapped, at, len(body), zlib.crc32(body))
-        if finishes:
-            self.count_finished()
+        _PREFIX.pack_into(mapped, at, size - 8, crc32(body))
         self._head = head + room
         self._used += skipped + room
         self.waiting += 1
@@ -160,22 +182,22 @@ class Spool:
         """Note that `n` is used up by an event that had no room."""
         _U64.pack_into(self._map, _AT_LOST, n)
 
-    def take(self, limit: int) -> tuple[list[Record], int]:
-        """The oldest records, and the offset behind them, which `release` takes."""
-        records, at = [], self._tail
+    def take(self, limit: int) -> Taken:
+        """The oldest records, and what `release` needs to give their room back."""
+        pairs, at, n = [], self._tail, 0
+        mapped, ring = self._map, self.ring_bytes
         for _ in range(min(limit, self.waiting)):
-            length, _crc = (
-                _PREFIX.unpack_from(self._map, HEADER_BYTES + at)
-                if at < self.ring_bytes
-                else (WRAP, 0)
-            )
-            if length == WRAP:
+            if at >= ring or _PREFIX.unpack_from(mapped, HEADER_BYTES + at)[0] == WRAP:
                 at = 0
-                length, _crc = _PREFIX.unpack_from(self._map, HEADER_BYTES)
-            start = HEADER_BYTES + at + _PREFIX.size
-            records.append(_read_body(self._map[start : start + length])[0])
-            at += _PREFIX.size + length + 7 & ~7
-        return records, at
+            _length, _crc, n, _finished, core, personal = _WHOLE.unpack_from(
+                mapped, HEADER_BYTES + at
+            )
+            start = HEADER_BYTES + at + _OVERHEAD
+            middle = start + core
+            end = middle + personal
+            pairs.append((mapped[start:middle], mapped[middle:end]))
+            at = end - HEADER_BYTES + 7 & ~7
+        return Taken(pairs, n, at)
 
     def release(self, count: int, end: int) -> None:
         """Give the room of `count` committed records back, up to the offset `end`.
@@ -184,6 +206,8 @@ class Spool:
         that no reader takes, for their n is not higher), then zeros over the old records.
         """
         start = self._tail
+        # in the header too, for the records that carry the count are about to go
+        _U64.pack_into(self._map, _AT_FINISHED, self.finished)
         _U64.pack_into(self._map, _AT_TAIL, end)
         if end > start:
             self._zero(start, end)
@@ -305,7 +329,7 @@ def _scan(data: bytes) -> Iterator[tuple[Record, int]]:
             wrapped, at = True, 0
             continue
         body = data[HEADER_BYTES + at + 8 : HEADER_BYTES + at + 8 + length]
-        if length < _META.size or len(body) != length or zlib.crc32(body) != crc:
+        if length < _META.size or len(body) != length or crc32(body) != crc:
             return
         record, finished = _read_body(body)
         if record.n <= last_n:

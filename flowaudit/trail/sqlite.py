@@ -163,17 +163,19 @@ class Trail:
     ) -> None:
         salts = os.urandom(SALT_BYTES * len(records))
         rows: list[tuple[int, str, str | None, bytes | None]] = []
-        append = tree.append
-        for i, (core, personal) in enumerate(records):
-            seq = tree.size
+        leaves: list[bytes] = []
+        at = 0
+        for seq, (core, personal) in enumerate(records, tree.size):
             if personal:
-                salt = salts[i * SALT_BYTES : (i + 1) * SALT_BYTES]
+                salt = salts[at : at + SALT_BYTES]
+                at += SALT_BYTES
                 sealed = sha256(b"\x02" + salt + personal).digest()
                 rows.append((seq, core.decode(), personal.decode(), salt))
             else:
                 sealed = NOT_SEALED
                 rows.append((seq, core.decode(), None, None))
-            append(sha256(b"\x00" + core + sealed).digest())
+            leaves.append(sha256(b"\x00" + core + sealed).digest())
+        tree.extend(leaves)
         db.executemany("INSERT INTO event VALUES (?, ?, ?, ?, NULL)", rows)
         db.executemany("INSERT OR REPLACE INTO tile VALUES (?, ?, ?)", tree.take_tiles())
         db.execute("UPDATE head SET size = ?, frontier = ?", (tree.size, b"".join(tree.frontier)))

@@ -47,6 +47,7 @@ class Writer:
         self._group_s = group_s
         self._trail = Trail(paths, lock_timeout_s=None)
         self._is_hurried = False
+        self._boot = boot_id() or "running"
         self._committed = threading.Condition()  # owns _committed_n
         self._committed_n = 0
         self._thread = threading.Thread(target=self._run, name="flowaudit-writer", daemon=True)
@@ -108,15 +109,13 @@ class Writer:
         source = self._source
         while True:
             source.report_loss()
-            records, end = source.take(COMMIT_LIMIT)
-            if not records:
+            taken = source.take(COMMIT_LIMIT)
+            if not taken.pairs:
                 return
-            pairs = [(record.core, record.personal) for record in records]
-            last_n = records[-1].n
-            self._trail.append(pairs, source.id, last_n, running=boot_id() or "running")
-            source.release(len(records), end)
+            self._trail.append(taken.pairs, source.id, taken.last_n, running=self._boot)
+            source.release(taken)
             with self._committed:
-                self._committed_n = last_n
+                self._committed_n = taken.last_n
                 self._committed.notify_all()
 
     def _report(self, loss: Loss) -> None:
