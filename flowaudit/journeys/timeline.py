@@ -8,7 +8,7 @@ from typing import Any, Final
 from .engine import Engine
 from .tables import PAUSE_US, make_journeys, run_analysis
 
-__all__ = ["Journey", "Moment", "journeys_of", "visitors_at", "visitors_in_session"]
+__all__ = ["Journey", "Moment", "find_visitors", "journeys_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,23 +64,23 @@ def journeys_of(engine: Engine, visitors: Sequence[str]) -> tuple[Journey, ...]:
     )
 
 
-def visitors_at(engine: Engine, client: str) -> tuple[str, ...]:
-    """Visitors of whom a counted event came from a client address."""
-    return _visitors(engine, "client", client)
+def find_visitors(engine: Engine, who: str) -> tuple[str, ...]:
+    """The visitors that a text stands for: one by the name in `who`, or all of an address.
 
-
-def visitors_in_session(engine: Engine, session: str) -> tuple[str, ...]:
-    """Visitors to whom the counted events of a session belong: who signed in to it, or nobody."""
-    return _visitors(engine, "session", session)
+    A session (`session:…`) to which somebody signed in is that person's.
+    """
+    found = _visitors(engine, "who = $value", who)
+    if not found and who.startswith("session:"):
+        found = _visitors(engine, "session = $value", who.removeprefix("session:"))
+    return found or _visitors(engine, "client = $value", who)
 
 
 _ENDS: Final = "SELECT who, journey, ended FROM journey WHERE who IN (SELECT value FROM chosen)"
 
 
-def _visitors(engine: Engine, column: str, value: str) -> tuple[str, ...]:
+def _visitors(engine: Engine, condition: str, value: str) -> tuple[str, ...]:
     rows = engine.rows(
-        f"SELECT DISTINCT who FROM events WHERE counted AND who IS NOT NULL AND {column} = $value"
-        " ORDER BY who",
+        f"SELECT DISTINCT who FROM events WHERE who IS NOT NULL AND {condition} ORDER BY who",
         {"value": value},
     )
     return tuple(who for (who,) in rows)

@@ -1,0 +1,88 @@
+"""`flowaudit funnel`: how far people get along a sequence of steps, and where they stop."""
+
+import argparse
+from pathlib import Path
+
+from ..journeys.funnel import FunnelResult, funnel
+from .options import add_format, add_trail
+from .output import print_csv, print_json, safe_text
+from .reading import add_by, open_engine, tell_waiting
+from .wording import BAR_WIDTH, bar, count, duration, fold, next_command, percent, shorten
+
+__all__ = ["add_parser", "run"]
+
+STEP_WIDTH = 30
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "funnel",
+        help="how many journeys reach each of some steps",
+        description="Follow journeys along steps, in order but not necessarily next to each other. "
+        "Only requests that went well count; a journey counts once for each step it reaches.",
+        epilog="example: flowaudit funnel --trail flowaudit.db /doctors '/doctors/{id}' /booking",
+    )
+    parser.add_argument(
+        "steps", nargs="+", metavar="STEP", help="routes (or paths, with --by path)"
+    )
+    add_trail(parser)
+    add_by(parser)
+    add_format(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Count, and show."""
+    engine, paths = open_engine(args, "funnel", "report")
+    with engine:
+        result = funnel(engine, args.steps, by=args.by)
+    tell_waiting(paths)
+    columns = ("steps", "reached", "drop_off", "median_us")
+    if args.format == "json":
+        print_json({name: getattr(result, name) for name in columns})
+    elif args.format == "csv":
+        rows = [getattr(result, name) for name in columns]
+        print_csv(("step", *columns[1:]), zip(*rows, strict=True))
+    else:
+        _print_text(result, paths.trail)
+    return 0
+
+
+def _print_text(result: FunnelResult, trail: Path) -> None:
+    print(fold(_first_sentence(result)))
+    worst = max(range(len(result.steps)), key=lambda i: result.drop_off[i])
+    if result.drop_off[worst]:
+        share = percent(result.drop_off[worst], result.reached[worst])
+        print(
+            fold(
+                f"Most are lost after {safe_text(result.steps[worst])}: {share} go no further"
+                f" ({result.drop_off[worst]:,} of {result.reached[worst]:,})."
+            )
+        )
+    print(f"\n  {'step':<{STEP_WIDTH}}{'':{BAR_WIDTH}}{'journeys':>9}{'of all':>7}  median time")
+    for step, reached, median_us in zip(
+        result.steps, result.reached, result.median_us, strict=True
+    ):
+        name = shorten(safe_text(step), STEP_WIDTH - 2)
+        took = duration(median_us) if step is not result.steps[0] and reached else ""
+        print(
+            f"  {name:<{STEP_WIDTH}}{bar(reached, result.reached[0]):<{BAR_WIDTH}}"
+            f"{reached:>9,}{percent(reached, result.reached[0]):>7}  {took}".rstrip()
+        )
+    next_command("flowaudit", "flows", "--trail", trail)
+
+
+def _first_sentence(result: FunnelResult) -> str:
+    first, last = safe_text(result.steps[0]), safe_text(result.steps[-1])
+    if not result.reached[0]:
+        return (
+            f"No journey reaches {first} with success. Steps are called as in"
+            " `flowaudit flows`; --by path takes paths."
+        )
+    if len(result.steps) == 1:
+        return f"{count(result.reached[0], 'journey')} reach {first}."
+    return (
+        f"Of {count(result.reached[0], 'journey')} that reach {first}, {result.reached[-1]:,}"
+        f" ({percent(result.reached[-1], result.reached[0])}) reach {last}."
+    )

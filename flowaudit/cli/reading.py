@@ -1,0 +1,93 @@
+"""What the commands that analyse a trail share: the engine, people's names, waiting events."""
+
+import argparse
+import sys
+from typing import Final
+
+from ..errors import VaultError
+from ..journeys.engine import Engine, Include
+from ..trail.paths import TrailPaths
+from ..trail.spool import waiting_records
+from ..vault.tokens import Vault
+from .options import record_access, trail_paths
+
+__all__ = ["add_by", "add_top", "find_token", "known_names", "open_engine", "tell_waiting"]
+
+VAULT_TIMEOUT_S: Final = 5.0
+"""Seconds that a reading command waits for the vault."""
+
+INCLUDE: Final = ("all", "humans", "bots")
+
+
+def add_by(parser: argparse.ArgumentParser) -> None:
+    """The option `--by`."""
+    parser.add_argument(
+        "--by",
+        choices=("route", "path"),
+        default="route",
+        help="what a step is called by: its route (default), or its path",
+    )
+
+
+def add_top(parser: argparse.ArgumentParser, default: int) -> None:
+    """The option `--top`."""
+    parser.add_argument(
+        "--top",
+        type=_positive,
+        default=default,
+        metavar="N",
+        help=f"rows of each list (default {default})",
+    )
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) < 2**31:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
+def open_engine(args: argparse.Namespace, command: str, scope: str) -> tuple[Engine, TrailPaths]:
+    """The analysis engine on the trail that a command is about, once its access is recorded.
+
+    Args:
+        args: the command's options.
+        command: its name.
+        scope: `raw` for single events, `report` for numbers about them.
+    """
+    paths = trail_paths(args)
+    record_access(paths, command, scope)
+    include: Include = getattr(args, "include", "all")
+    return Engine.open(paths.trail, include=include), paths
+
+
+def known_names(paths: TrailPaths) -> dict[str, str]:
+    """The identity of every token, as far as the one who runs the command may read the vault."""
+    if not paths.vault.exists():
+        return {}
+    try:
+        with Vault(paths.vault, timeout_s=VAULT_TIMEOUT_S) as vault:
+            return vault.identities()
+    except VaultError:
+        return {}
+
+
+def find_token(paths: TrailPaths, identity: str) -> str | None:
+    """The token of an identity; `None` if it has none or the vault may not be read."""
+    if not paths.vault.exists():
+        return None
+    try:
+        with Vault(paths.vault, timeout_s=VAULT_TIMEOUT_S) as vault:
+            return vault.find(identity)
+    except VaultError:
+        return None
+
+
+def tell_waiting(paths: TrailPaths) -> None:
+    """Say on standard error how many events stand in spools and are not in the trail yet."""
+    waiting = waiting_records(paths.spool)
+    if waiting:
+        print(
+            f"flowaudit: {waiting:,} events wait in spools and are not counted;"
+            " if their process is gone, run: flowaudit recover",
+            file=sys.stderr,
+        )
