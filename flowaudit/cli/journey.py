@@ -32,7 +32,7 @@ from .wording import (
 
 __all__ = ["add_parser", "run"]
 
-GAP_WIDTH: Final = 11
+GAP_WIDTH: Final = 12
 WHAT_WIDTH: Final = 40
 LEAST_WIDTH: Final = 20
 """Columns for what was asked for, at least, however long the result is."""
