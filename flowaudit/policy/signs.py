@@ -11,7 +11,7 @@ from urllib.parse import unquote_plus
 
 __all__ = ["attack_flags"]
 
-MAX_LOOK: Final = 16_384
+MAX_LOOK: Final = 8_192
 """Characters of path and query that are looked at: what is longer is refused by servers."""
 
 _SUSPECT: Final = re.compile(
@@ -41,7 +41,7 @@ _CLASSES: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
         (
             "xss",
             r"<\s*script\b|\bon(?:error|load|click|mouseover|focus|toggle)\s*=|javascript\s*:"
-            r"|<\s*(?:svg|img|iframe|object|embed)\b[^>]*(?:on\w+|src|data)\s*=",
+            r"|<\s*(?:svg|img|iframe|object|embed)\b[^>]{0,200}(?:on\w+|src|data)\s*=",
         ),
         (
             "template",

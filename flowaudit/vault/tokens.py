@@ -8,6 +8,7 @@ import base64
 import os
 import sqlite3
 import threading
+import time
 import unicodedata
 from collections.abc import Callable
 from hashlib import sha256
@@ -211,25 +212,39 @@ class Vault:
             raise VaultError(f"vault {self.path}: {error.strerror}") from error
         db = sqlite3.connect(self.path, timeout=self.timeout_s, check_same_thread=False)
         try:
-            _prepare(db, self.path)
+            self._prepare_patiently(db)
         except BaseException:
             db.close()
             raise
         self._connection, self._owner = db, os.getpid()
         return db
 
+    def _prepare_patiently(self, db: sqlite3.Connection) -> None:
+        # SQLite does not wait by itself when two processes switch a new file to WAL at once
+        deadline = time.monotonic() + self.timeout_s
+        while True:
+            try:
+                return _prepare(db, self.path)
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+                    raise
+            time.sleep(0.01)
+
 
 def _prepare(db: sqlite3.Connection, path: Path) -> None:
-    found = db.execute("PRAGMA application_id").fetchone()[0]
-    tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    # in one statement: another process may be making the file at this moment
+    found, tables = db.execute(
+        "SELECT application_id, (SELECT count(*) FROM sqlite_master) FROM pragma_application_id"
+    ).fetchone()
     if found != APPLICATION_ID and tables:
         raise VaultError(f"{path} is not a flowaudit vault")
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
     db.execute("PRAGMA secure_delete = ON")
     if found != APPLICATION_ID:
-        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        db.executescript(_SCHEMA)
+        db.executescript(
+            f"BEGIN IMMEDIATE; PRAGMA application_id = {APPLICATION_ID}; {_SCHEMA} COMMIT;"
+        )
 
 
 def _make_room(cache: dict[_T, str]) -> None:

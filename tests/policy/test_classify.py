@@ -1,0 +1,85 @@
+"""The outcome table, row by row."""
+
+from typing import Any
+
+import pytest
+
+from flowaudit.policy.classify import OUTCOMES, classify, classify_status, clean_reason
+
+
+class PermissionDenied(Exception):
+    __module__ = "django.core.exceptions"
+
+
+class Mine(PermissionError):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "outcome", "reason"),
+    [
+        (200, {"denied": "not-my-patient"}, "denied", "not-my-patient"),
+        (404, {"hidden": True}, "hidden", "hidden"),
+        (200, {"hidden": True, "denied": "x"}, "hidden", "hidden"),
+        (200, {"cause": "bad-credentials"}, "denied", "bad-credentials"),
+        (401, {"cause": "bad-credentials"}, "denied", "bad-credentials"),
+        (423, {}, "denied", "locked"),
+        (200, {"cause": "locked"}, "denied", "locked"),
+        (401, {}, "denied", "login-required"),
+        (302, {"cause": "login-required"}, "denied", "login-required"),
+        (403, {"cause": "csrf"}, "denied", "csrf"),
+        (400, {"cause": "origin"}, "denied", "origin"),
+        (400, {"cause": "bad-host"}, "denied", "bad-host"),
+        (403, {}, "denied", "forbidden"),
+        (500, {"exception": PermissionDenied()}, "denied", "forbidden"),
+        (500, {"exception": Mine()}, "denied", "forbidden"),
+        (405, {}, "denied", "method"),
+        (501, {}, "denied", "method"),
+        (429, {}, "throttled", "rate-limit"),
+        (500, {"exception": ZeroDivisionError()}, "error", "ZeroDivisionError"),
+        (200, {"exception": ValueError()}, "error", "ValueError"),
+        (404, {}, "missing", "not-found"),
+        (410, {}, "missing", "not-found"),
+        (400, {}, "invalid", "bad-request"),
+        (409, {}, "invalid", "bad-request"),
+        (413, {}, "invalid", "too-large"),
+        (414, {}, "invalid", "too-large"),
+        (415, {}, "invalid", "bad-request"),
+        (422, {}, "invalid", "validation"),
+        (431, {}, "invalid", "too-large"),
+        (500, {}, "error", "status"),
+        (503, {}, "error", "status"),
+        (499, {"aborted": True}, "aborted", "client-left"),
+        (200, {"aborted": True}, "aborted", "client-left"),
+        (403, {"aborted": True}, "denied", "forbidden"),
+        (200, {}, "ok", None),
+        (304, {}, "ok", None),
+        (302, {}, "ok", None),
+        (None, {}, "ok", None),
+        (402, {}, "ok", None),
+    ],
+)
+def test_first_row_that_fits_wins(
+    status: int | None, said: dict[str, Any], outcome: str, reason: str | None
+) -> None:
+    assert tuple(classify(status, **said)) == (outcome, reason)
+    assert outcome in OUTCOMES
+
+
+@pytest.mark.parametrize("status", range(100, 600))
+def test_a_status_alone_gives_the_same_as_the_whole_table(status: int) -> None:
+    assert classify(status) == classify_status(status)
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("not-mine", "not-mine"),
+        ("Not My Patient!", "not-my-patient"),
+        ("x" * 50, "x" * 40),
+        ("ä", "denied"),
+        ("", "denied"),
+    ],
+)
+def test_reasons_are_brought_into_shape(given: str, kept: str) -> None:
+    assert clean_reason(given) == kept

@@ -1,0 +1,191 @@
+"""What looks like a secret is not recorded; what people need to read is."""
+
+import secrets
+import time
+import uuid
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flowaudit.policy.redact import (
+    clean_host,
+    clean_request_id,
+    clean_trace_id,
+    mask,
+    redact_agent,
+    redact_path,
+    redact_query,
+    redact_referer,
+)
+
+JWT = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
+SECRETS = [
+    "ann@example.org",
+    "ann%40example.org",
+    "ann%2540example.org",
+    "4111111111111111",
+    "4111-1111-1111-1111",
+    "5500%200000%200000%200004",
+    JWT,
+    "sk_live_4eC39HqLyjWDarjtT1zdp7dc",
+    "ghp_16C7e42F292c6912E7710c838347Ae178B4a",
+    "AKIAIOSFODNN7EXAMPLE",
+    "AIzaSyD-9tSrke72PouQMnMX-a7eZSW0jkFMBWY",
+    "xoxb-17653672481-19874698323-pdFZKVeTuE8sk7oOcHrzqqgy",
+    "cabc12-d2b7f9c8a5e7e6b1ffb2f9b7f4c5a6d7",
+    "d2b7f9c8a5e7e6b1ffb2f9b7f4c5a6d7",
+    "dGhpc2lzYVNlY3JldFRva2VuMTIz",
+    "Zx9Kq2LmN8pR4tVw7YbC3dFg",
+]
+READABLE = [
+    "/",
+    "/invoices/17",
+    "/invoices/2026/11/24/report.pdf",
+    "/linux/doing-pxe-without-dhcp-control",
+    "/blog/2015-10-25-how-to-install-python3-on-debian",
+    "/acl_users/credentials_cookie_auth/require_login",
+    "/f/550e8400-e29b-41d4-a716-446655440000/edit",
+    "/static/app.3f2a9b1c.js",
+    "/a/this_is_a_rather_long_name_of_a_page_about_nothing",
+    "/.git/HEAD",
+    "/wp-admin/admin-ajax.php",
+    "/vendor/phpunit/phpunit/src/Util/PHP/eval-stdin.php",
+    "/download/..%2f..%2fetc%2fpasswd",
+    "/M%C3%BCnchen/Stra%C3%9Fe",
+]
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+@pytest.mark.parametrize("shape", ["/x/{}", "/{}", "/reset/MQ/{}/", "/a/{}/b/c", "/x;token={}"])
+def test_a_secret_in_a_path_is_masked(secret: str, shape: str) -> None:
+    kept = redact_path(shape.format(secret))
+    assert secret not in kept
+    assert "[masked:" in kept
+
+
+@pytest.mark.parametrize("path", READABLE)
+def test_a_readable_path_stays_as_it_is(path: str) -> None:
+    assert redact_path(path) == path
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_a_secret_in_referer_agent_and_request_id_is_masked(secret: str) -> None:
+    assert secret not in (redact_referer(f"https://example.org/{secret}/x?y=z") or "")
+    assert secret not in (redact_agent(f"Mozilla/5.0 ({secret}) Gecko/2010") or "")
+    kept = clean_request_id(secret)
+    # 32 hexadecimal digits are the common form of a request id, and stay
+    assert kept is None or secret == "d2b7f9c8a5e7e6b1ffb2f9b7f4c5a6d7"
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(24, 64))
+def test_random_tokens_are_masked(size: int) -> None:
+    for token in (secrets.token_urlsafe(size), secrets.token_hex(size)):
+        assert token not in redact_path(f"/t/{token}")
+
+
+def test_uuids_and_numbers_stay() -> None:
+    for _ in range(200):
+        path = f"/orders/{uuid.uuid4()}/{secrets.randbelow(10**9)}"
+        assert redact_path(path) == path
+
+
+def test_user_information_in_a_referer_is_masked() -> None:
+    kept = redact_referer("https://ann:hunter2@example.org/x")
+    assert kept == "https://[masked:login]@example.org/x"
+
+
+def test_a_referer_has_no_query_and_no_fragment() -> None:
+    assert redact_referer("https://example.org/a?token=1#x") == "https://example.org/a"
+    assert redact_referer("?x") is None
+
+
+def test_nothing_of_a_query_is_kept_unless_named() -> None:
+    assert redact_query("password=x&page=2", frozenset()) is None
+    assert redact_query("password=x&page=2", frozenset({"page"})) == "page=2"
+    assert redact_query("page=ann%40example.org", frozenset({"page"})) == "page=[masked:email]"
+    assert redact_query("", frozenset({"page"})) is None
+
+
+@pytest.mark.parametrize("name", ["password", "pwd", "token", "api_key", "sessionid", "otp"])
+def test_named_values_in_a_path_are_masked(name: str) -> None:
+    assert "hunter2" not in mask(f"/login;{name}=hunter2")
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(max_size=300))
+def test_redaction_takes_any_text(text: str) -> None:
+    assert len(redact_path(text)) <= 6 * len(text) + 50
+    for redact in (redact_referer, redact_agent, clean_request_id, clean_host, clean_trace_id):
+        redact(text)
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "/" + "a" * 100_000,
+        "/" + "a@" * 50_000,
+        "/" + "1" * 100_000,
+        "/" + "%25" * 30_000,
+        "/" + "eyJ" * 30_000,
+        "/" + "a-" * 50_000,
+        "//" * 50_000,
+    ],
+    ids=lambda text: text[:6],
+)
+def test_a_hostile_path_costs_milliseconds_and_is_bounded(hostile: str) -> None:
+    start = time.process_time()
+    kept = redact_path(hostile)
+    assert time.process_time() - start < 1.0
+    assert len(kept) < 50_000
+
+
+def test_long_paths_say_how_much_was_cut() -> None:
+    assert redact_path("/a" * 50_000).endswith("…[+95904]")
+
+
+@pytest.mark.parametrize(
+    ("raw", "kept"),
+    [
+        ("example.org", "example.org"),
+        ("Example.ORG:8000", "example.org:8000"),
+        ("[::1]:80", "[::1]:80"),
+        ("a b", None),
+        ("x" * 300, None),
+        ("<script>", None),
+        ("", None),
+    ],
+)
+def test_hosts(raw: str, kept: str | None) -> None:
+    assert clean_host(raw) == kept
+
+
+@pytest.mark.parametrize(
+    ("raw", "kept"),
+    [
+        (
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "4bf92f3577b34da6a3ce929d0e0e4736",
+        ),
+        ("00-00000000000000000000000000000000-00f067aa0ba902b7-01", None),
+        ("ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", None),
+        ("nonsense", None),
+    ],
+)
+def test_trace_ids(raw: str, kept: str | None) -> None:
+    assert clean_trace_id(raw) == kept
+
+
+@pytest.mark.parametrize(
+    "raw", ["abc-1", "req_7", "550e8400-e29b-41d4-a716-446655440000", "01ARZ3NDEK"]
+)
+def test_request_ids_that_stay(raw: str) -> None:
+    assert clean_request_id(raw) == raw
+
+
+@pytest.mark.parametrize(
+    "raw", ["a b", "x" * 65, "<x>", "4111111111111111", "ann@example.org", "é"]
+)
+def test_request_ids_that_do_not(raw: str) -> None:
+    assert clean_request_id(raw) is None

@@ -1,0 +1,132 @@
+"""The vault: one live token a person, itself a commitment; keys that stay inside."""
+
+import base64
+import hashlib
+import hmac
+import os
+import sqlite3
+import stat
+import threading
+import unicodedata
+from pathlib import Path
+
+import pytest
+
+from flowaudit.errors import VaultError
+from flowaudit.vault.tokens import Vault, is_token, token_of
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> Vault:
+    return Vault(tmp_path / "t.db.vault")
+
+
+def test_a_token_is_a_commitment_to_salt_and_identity(vault: Vault) -> None:
+    with vault:
+        token = vault.token("user:42")
+        (salt, identity) = (
+            sqlite3.connect(vault.path)
+            .execute("SELECT salt, identity FROM person WHERE token = ?", (token,))
+            .fetchone()
+        )
+    digest = hashlib.sha256(
+        b"\x03" + salt + unicodedata.normalize("NFC", identity).encode()
+    ).digest()
+    assert (
+        token == base64.b32encode(digest).decode().rstrip("=").lower() == token_of(salt, identity)
+    )
+    assert len(salt) == 16
+    assert is_token(token)
+
+
+def test_a_person_has_one_token_in_every_process_and_thread(vault: Vault) -> None:
+    found: set[str] = set()
+
+    def ask() -> None:
+        with Vault(vault.path) as other:
+            found.update(other.token(f"user:{i}") for i in range(20))
+
+    threads = [threading.Thread(target=ask) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    with vault:
+        assert found == {vault.token(f"user:{i}") for i in range(20)}
+        assert vault.identity(vault.token("user:3")) == "user:3"
+        assert vault.find("user:99") is None
+
+
+def test_two_spellings_of_one_name_are_one_person(vault: Vault) -> None:
+    with vault:
+        assert vault.token("Zo\u00eb") == vault.token("Zoe\u0308")
+        assert vault.find("Zoe\u0308") == vault.token("Zo\u00eb")
+
+
+def test_keyed_hashes_are_hmac_with_a_key_for_each_purpose(vault: Vault) -> None:
+    with vault:
+        session, login = vault.keyed_hash("session", "abc"), vault.keyed_hash("login", "abc")
+        (key,) = (
+            sqlite3.connect(vault.path)
+            .execute("SELECT key FROM key WHERE purpose = 'session'")
+            .fetchone()
+        )
+    assert session != login
+    digest = hmac.new(key, b"session\x00abc", "sha256").digest()[:20]
+    assert session == base64.b32encode(digest).decode().lower()
+    assert len(session) == 32
+    with Vault(vault.path) as again:
+        assert again.keyed_hash("session", "abc") == session
+
+
+def test_only_the_owner_may_read_it(vault: Vault) -> None:
+    with vault:
+        vault.token("x")
+    assert stat.S_IMODE(vault.path.stat().st_mode) == 0o600
+
+
+def test_a_forked_child_uses_a_connection_of_its_own(vault: Vault) -> None:
+    with vault:
+        mine = vault.token("user:1")
+        reader, writer = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.write(writer, (vault.token("user:2") + vault.token("user:1")).encode())
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        text = os.read(reader, 200).decode()
+        os.close(reader)
+        os.close(writer)
+        assert text == vault.token("user:2") + mine
+
+
+def test_a_file_that_is_no_vault_is_refused_and_left_alone(tmp_path: Path) -> None:
+    other = tmp_path / "other.vault"
+    db = sqlite3.connect(other)
+    db.execute("CREATE TABLE mine (x)")
+    db.commit()
+    db.close()
+    with pytest.raises(VaultError, match="not a flowaudit vault"):
+        Vault(other).token("x")
+    text = tmp_path / "text.vault"
+    text.write_text("hello " * 100)
+    with pytest.raises(VaultError):
+        Vault(text).token("x")
+    assert text.read_text() == "hello " * 100
+
+
+def test_a_locked_vault_gives_up_in_time(vault: Vault) -> None:
+    with vault:
+        vault.token("user:1")
+    holder = sqlite3.connect(vault.path, isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    with Vault(vault.path, timeout_s=0.1) as other, pytest.raises(VaultError):
+        other.token("user:2")
+    holder.execute("ROLLBACK")
+    holder.close()
+
+
+@pytest.mark.parametrize("identity", ["", "\ud800", "x" * 100_000, "\0", "user:1\n"])
+def test_any_identity_has_a_token(vault: Vault, identity: str) -> None:
+    with vault:
+        assert is_token(vault.token(identity))
