@@ -42,7 +42,12 @@ def test_core_bytes_are_canonical(
     route: str, host: str, n: int, roles: list[str], facts: dict[str, Any]
 ) -> None:
     core = Core(
-        v=1, route=route or None, host=host or None, n=n, roles=roles, facts=clean_map(facts) or None
+        v=1,
+        route=route or None,
+        host=host or None,
+        n=n,
+        roles=roles,
+        facts=clean_map(facts) or None,
     )
     data = encode_core(core)
     assert data == rfc8785.dumps(json.loads(data))
@@ -73,7 +78,9 @@ def test_cleaned_maps_hold_only_what_the_schema_allows(values: dict[str, Any]) -
             assert abs(value) < 2**53
         if isinstance(value, dict):
             assert all(key.isascii() and key for key in value)
-        for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        for inner in (
+            value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        ):
             check(inner)
 
     cleaned = clean_map(values)

@@ -39,7 +39,9 @@ MIN_TOKEN: Final = 20
 MAX_QUERY: Final = 2_048
 """Characters kept of the allow-listed part of a query."""
 
-_PLAIN: Final = re.compile(r"(?:[/._-]*(?:[a-zA-Z]{1,20}|[0-9]{1,10})(?=[/._-]|\Z))*[/._-]*")
+_PLAIN: Final = re.compile(
+    r"(?:[/._-]*(?:[A-Z]?[a-z]{1,20}|[A-Z]{1,20}|[0-9]{1,10})(?=[/._-]|\Z))*[/._-]*"
+)
 """Paths of short words and short numbers, by far the most: nothing in them can be a secret."""
 
 _JWT: Final = re.compile(r"eyJ[\w-]{5,}\.[\w-]{5,}(?:\.[\w-]*)?")
@@ -83,8 +85,7 @@ def mask(text: str) -> str:
     masked = _KNOWN_TOKEN.sub("[masked:token]", _JWT.sub("[masked:jwt]", text))
     masked = _BEARER.sub(r"\1 [masked:token]", _USERINFO.sub("[masked:login]@", masked))
     masked = _KEY_VALUE.sub(r"\1\2[masked:value]", _EMAIL.sub("[masked:email]", masked))
-    masked = _CARD.sub(_mask_card, masked)
-    return _RUN.sub(_mask_run, masked)
+    return _CARD.sub(_mask_card, _RUN.sub(_mask_run, masked))
 
 
 def redact_path(raw: str) -> str:

@@ -64,6 +64,8 @@ class _Walk:
 
     reader: TrailReader
     marks: dict[int, Checkpoint]
+    suspects: list[int]
+    """Where tiles have shown a fault already."""
     tree: Tree = field(default_factory=Tree)
     is_intact: bool = True
     agreed: int = 0
@@ -86,9 +88,10 @@ def verify_trail(trail: Path | TrailPaths, *, key: VerifierKey | None = None) ->
     with TrailReader(paths.trail) as reader:
         problems: list[Problem] = []
         marks, signed_by = _checkpoints(reader, key or _key(paths, problems), problems)
-        walk = _Walk(reader, marks)
+        suspects = list(_tiles(reader))
+        walk = _Walk(reader, marks, [problem.seq or 0 for problem in suspects])
+        problems += suspects
         problems += _rows(walk)
-        problems += [Problem(seq, what) for seq, what in _tiles(reader)]
         problems += _ends(walk)
         problems += walk.numbering.problems(reader.sources())
         problems += _unexplained_erasures(walk)
@@ -149,11 +152,14 @@ def _rows(walk: _Walk) -> Iterator[Problem]:
     """Hold each row against the stored leaf and each signed size against the root so far."""
     reader, expected, tile = walk.reader, 0, (-1, b"")
     for entry in reader.entries():
+        if entry.seq < 0:
+            yield Problem(entry.seq, "the head does not cover this entry")
+            continue
         if entry.seq > expected:
             yield Problem(expected, _missing(expected, entry.seq - 1))
             walk.is_intact = False
         expected = entry.seq + 1
-        if entry.seq >= reader.size or entry.seq < 0:
+        if entry.seq >= reader.size:
             yield Problem(entry.seq, "the head does not cover this entry")
             continue
         if entry.seq // TILE_WIDTH != tile[0]:
@@ -180,16 +186,23 @@ def _row(walk: _Walk, entry: Entry, tile: bytes) -> Iterator[Problem]:
         walk.tree.append(leaf)
         mark = walk.marks.get(walk.tree.size)
         if mark is not None:
-            if mark.root != walk.tree.root():
-                walk.is_intact = False
-                yield Problem(
-                    walk.agreed,
-                    f"the signed checkpoint of size {mark.size} does not agree: an entry from"
-                    f" {walk.agreed} to {mark.size - 1} was changed",
-                )
-            else:
-                walk.agreed = mark.size
+            yield from _compare(walk, mark)
     yield from _glance(walk, entry)
+
+
+def _compare(walk: _Walk, mark: Checkpoint) -> Iterator[Problem]:
+    """Hold the root so far against a signed one; where a tile is wrong too, it says where."""
+    if mark.root == walk.tree.root():
+        walk.agreed = mark.size
+        return
+    walk.is_intact = False
+    suspects = [seq for seq in walk.suspects if walk.agreed <= seq < mark.size]
+    first = min(suspects, default=walk.agreed)
+    yield Problem(
+        first,
+        f"the signed checkpoint of size {mark.size} does not agree: an entry from"
+        f" {first} to {mark.size - 1} was changed",
+    )
 
 
 def _glance(walk: _Walk, entry: Entry) -> Iterator[Problem]:
@@ -215,8 +228,13 @@ def _glance(walk: _Walk, entry: Entry) -> Iterator[Problem]:
         _extend(walk.sealed, entry.seq)
 
 
-def _tiles(reader: TrailReader) -> Iterator[tuple[int, str]]:
-    yield from check_tiles(reader.size, reader.frontier, reader.tile)
+def _tiles(reader: TrailReader) -> Iterator[Problem]:
+    stored = reader.last_seq() + 1
+    if reader.size > 2 * stored + TILE_WIDTH:
+        yield Problem(stored, f"the head claims {reader.size} entries")
+        return
+    for seq, what in check_tiles(reader.size, reader.frontier, reader.tile):
+        yield Problem(seq, what)
 
 
 def _ends(walk: _Walk) -> Iterator[Problem]:

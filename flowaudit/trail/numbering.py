@@ -4,7 +4,7 @@ Numbers may be committed out of order by a little (a loss is reported after what
 so holes are kept as ranges until a late number or a gap event fills them.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from .verification import Problem
@@ -56,10 +56,13 @@ class Numbering:
         if 0 < first <= last:
             self._gaps.setdefault(source, []).append((first, last))
 
-    def problems(self, committed: dict[str, int]) -> Iterator[Problem]:
+    def problems(self, committed: Mapping[str, int | None]) -> Iterator[Problem]:
         """Holes that no gap explains; numbers that the source table knows and no entry has."""
         for source, number in committed.items():
             last, seq = self._last.get(source, (0, 0))
+            if number is None:
+                yield Problem(None, f"source {source}: its last number was changed")
+                continue
             for first, end in self._unexplained(source, last + 1, number):
                 yield Problem(
                     seq + 1 if last else None,

@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 from urllib.parse import quote
 
 from ..errors import NotATrailError
@@ -21,6 +21,9 @@ __all__ = ["TrailReader", "read_only_uri"]
 
 RANGE: Final = 10_000
 """Entries fetched in one query."""
+
+SMALLEST_SEQ: Final = -(2**63)
+"""A hand with the sqlite3 shell may have put a row anywhere."""
 
 
 def read_only_uri(path: Path) -> str:
@@ -76,17 +79,18 @@ class TrailReader:
     @property
     def origin(self) -> str:
         """The trail's name in checkpoints."""
-        row = self._query("SELECT id FROM trail").fetchone()
-        return "flowaudit/" + (_bytes(row[0]) or b"").decode("utf-8", "replace") if row else ""
+        rows = self._all("SELECT id FROM trail")
+        return "flowaudit/" + (_bytes(rows[0][0]) or b"").decode("utf-8", "replace") if rows else ""
 
-    def entries(self, first: int = 0, last: int | None = None) -> Iterator[Entry]:
+    def entries(self, first: int | None = None, last: int | None = None) -> Iterator[Entry]:
         """Entries with `first` <= seq <= `last` in order of seq; a missing one is passed over."""
-        end = last if last is not None else max(self.size, self.last_seq() + 1) - 1
-        for start in range(first, end + 1, RANGE):
-            rows = self._query(
+        above = (first if first is not None else SMALLEST_SEQ + 1) - 1
+        end = last if last is not None else -SMALLEST_SEQ - 1
+        while True:
+            rows = self._all(
                 "SELECT seq, core, personal, salt, sealed FROM event"
-                " WHERE seq BETWEEN ? AND ? ORDER BY seq",
-                (start, min(start + RANGE - 1, end)),
+                " WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
+                (above, end, RANGE),
             )
             for seq, core, personal, salt, sealed in rows:
                 yield Entry(
@@ -96,37 +100,35 @@ class TrailReader:
                     salt=_bytes(salt),
                     sealed=_bytes(sealed),
                 )
+            if len(rows) < RANGE:
+                return
+            above = rows[-1][0]
 
     def last_seq(self) -> int:
         """The highest seq of a stored entry; -1 if there is none."""
-        row = self._query("SELECT max(seq) FROM event").fetchone()
-        return -1 if row[0] is None else int(row[0])
-
-    def first_seq(self) -> int | None:
-        """The lowest seq of a stored entry; `None` if there is none."""
-        row = self._query("SELECT min(seq) FROM event").fetchone()
-        return None if row[0] is None else int(row[0])
+        [(seq,)] = self._all("SELECT max(seq) FROM event")
+        return -1 if seq is None else int(seq)
 
     def tile(self, level: int, idx: int) -> bytes | None:
         """A tile's hashes as stored."""
-        row = self._query(
-            "SELECT hashes FROM tile WHERE level = ? AND idx = ?", (level, idx)
-        ).fetchone()
-        return None if row is None else _bytes(row[0]) or b""
+        rows = self._all("SELECT hashes FROM tile WHERE level = ? AND idx = ?", (level, idx))
+        return _bytes(rows[0][0]) or b"" if rows else None
 
     def checkpoints(self) -> Iterator[tuple[int, str]]:
         """Every checkpoint: its size and its note, by rising size."""
-        for size, note in self._query("SELECT size, note FROM checkpoint ORDER BY size"):
+        for size, note in self._all("SELECT size, note FROM checkpoint ORDER BY size"):
             yield size, (_bytes(note) or b"").decode("utf-8", "replace")
 
-    def sources(self) -> dict[str, int]:
-        """The last number that each source used up."""
-        rows = self._query("SELECT id, last_n FROM source")
-        return {(_bytes(i) or b"").decode("utf-8", "replace"): n for i, n in rows}
+    def sources(self) -> dict[str, int | None]:
+        """The last number that each source used up; `None` where that is no number any more."""
+        return {
+            (_bytes(source) or b"").decode("utf-8", "replace"): n if isinstance(n, int) else None
+            for source, n in self._all("SELECT id, last_n FROM source")
+        }
 
-    def _query(self, sql: str, parameters: tuple[int, ...] = ()) -> sqlite3.Cursor:
+    def _all(self, sql: str, parameters: tuple[int, ...] = ()) -> list[tuple[Any, ...]]:
         try:
-            return self._db.execute(sql, parameters)
+            return self._db.execute(sql, parameters).fetchall()
         except sqlite3.Error as error:
             raise trail_error(error, self.path) from error
 

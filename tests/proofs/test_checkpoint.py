@@ -70,7 +70,15 @@ def test_any_text_is_refused_or_read_without_a_crash(text: str) -> None:
 
 @pytest.mark.parametrize(
     "note",
-    ["", "x", "a\n1\n\n", "a\n-1\nAAAA\n\n", "a\n01\nAAAA\n\n", "a\n1\nnot base64\n\n", "x" * 70_000],
+    [
+        "",
+        "x",
+        "a\n1\n\n",
+        "a\n-1\nAAAA\n\n",
+        "a\n01\nAAAA\n\n",
+        "a\n1\nnot base64\n\n",
+        "x" * 70_000,
+    ],
 )
 def test_malformed_notes_are_refused(note: str) -> None:
     with pytest.raises(ProofError):

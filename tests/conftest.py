@@ -1,0 +1,83 @@
+"""Fixtures that every part of the suite may use."""
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flowaudit import FlowAudit
+from flowaudit.event import flat_event
+from flowaudit.trail.check import verify_trail
+from flowaudit.trail.reader import TrailReader
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("FLOWAUDIT_")]:
+        if name != "FLOWAUDIT_SOAK":
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def trail(tmp_path: Path) -> Path:
+    return tmp_path / "t.db"
+
+
+@pytest.fixture
+def make_audit(trail: Path) -> Iterator[Callable[..., FlowAudit]]:
+    made: list[FlowAudit] = []
+
+    def make(**settings: Any) -> FlowAudit:
+        audit = FlowAudit(trail=trail, **settings)
+        made.append(audit)
+        return audit
+
+    yield make
+    for audit in made:
+        audit.close()
+
+
+@pytest.fixture
+def audit(make_audit: Callable[..., FlowAudit]) -> FlowAudit:
+    return make_audit()
+
+
+@pytest.fixture
+def events(trail: Path) -> Callable[..., list[dict[str, Any]]]:
+    """Flat events of the trail, process events left out unless asked for."""
+
+    def read(*kinds: str) -> list[dict[str, Any]]:
+        with TrailReader(trail) as reader:
+            flat = [flat_event(entry) for entry in reader.entries()]
+        if kinds:
+            return [event for event in flat if event["kind"] in kinds]
+        return [event for event in flat if event["kind"] != "process"]
+
+    return read
+
+
+@pytest.fixture
+def holds(trail: Path) -> Callable[[], None]:
+    def check() -> None:
+        found = verify_trail(trail)
+        assert found.ok, found.problems
+
+    return check
+
+
+@pytest.fixture
+def sql(trail: Path) -> Callable[..., list[tuple[Any, ...]]]:
+    """Run a statement on the trail's file, as a hand with the sqlite3 shell would."""
+
+    def run(statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        db = sqlite3.connect(trail)
+        try:
+            with db:
+                return db.execute(statement, values).fetchall()
+        finally:
+            db.close()
+
+    return run
