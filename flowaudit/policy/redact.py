@@ -61,7 +61,9 @@ _KNOWN_TOKEN: Final = re.compile(
     r"|EAA[A-Za-z0-9]{20,}|\$2[aby]\$\d\d\$[./\w]{20,}"
 )
 _RUN: Final = re.compile(r"[A-Za-z0-9+=_~-]{16,}")
-_CHANGE: Final = re.compile(r"(?<=[a-z])[A-Z]|(?<=[a-zA-Z])[0-9]|(?<=[0-9])[a-zA-Z]")
+_CHANGE: Final = re.compile(
+    r"(?<=[a-z])[A-Z]|(?<=[A-Z][A-Z])[a-z]|(?<=[a-zA-Z])[0-9]|(?<=[0-9])[a-zA-Z]"
+)
 _CLASSES: Final = (str.isdigit, str.isupper, str.islower)
 _KEY_VALUE: Final = re.compile(
     r"(?i)\b(pass(?:word|wd)?|pwd|secret|token|api[_-]?key|session(?:id)?|auth|sig(?:nature)?"

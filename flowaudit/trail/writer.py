@@ -10,7 +10,7 @@ from ..errors import FlowauditError
 from .adoption import Loss, adopt_dead_sources
 from .paths import TrailPaths
 from .source import GROUP_EVENTS, LiveSource
-from .spool import boot_id
+from .spool import Taken, boot_id
 from .sqlite import Trail
 
 __all__ = ["HEARTBEAT_S", "Writer"]
@@ -47,6 +47,7 @@ class Writer:
         self._group_s = group_s
         self._trail = Trail(paths, lock_timeout_s=None)
         self._is_hurried = False
+        self._unsure: Taken | None = None  # handed to the trail, and no answer yet
         self._boot = boot_id() or "running"
         self._committed = threading.Condition()  # owns _committed_n
         self._committed_n = 0
@@ -109,10 +110,14 @@ class Writer:
         source = self._source
         while True:
             source.report_loss()
-            taken = source.take(COMMIT_LIMIT)
+            taken = self._unsure or source.take(COMMIT_LIMIT)
             if not taken.pairs:
                 return
-            self._trail.append(taken.pairs, source.id, taken.last_n, running=self._boot)
+            # a commit that failed may have reached the disk all the same: the trail knows
+            if self._unsure is None or self._trail.last_n(source.id) < taken.last_n:
+                self._unsure = taken
+                self._trail.append(taken.pairs, source.id, taken.last_n, running=self._boot)
+            self._unsure = None
             source.release(taken)
             with self._committed:
                 self._committed_n = taken.last_n

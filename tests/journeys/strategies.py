@@ -9,62 +9,88 @@ ROUTES = ["/a", "/b", "/c/{id}", "/login"]
 PATHS = ["/a", "/b.css", "/c/1", "/c/2", "/login/now", "/é", "/b.", "/x.PNG"]
 
 gaps = st.sampled_from(
-    [0, 0, 1, SECOND, 60 * SECOND, 60 * SECOND + 1, PAUSE - 1, PAUSE, PAUSE + 1, 4 * PAUSE]
+    [0, 0, 0, 1, SECOND, 20 * SECOND, 60 * SECOND, 60 * SECOND + 1, PAUSE, PAUSE + 1]
 )
 
 
-def optional(strategy):
-    return st.one_of(st.none(), strategy)
-
-
-requests = st.fixed_dictionaries(
-    {
-        "kind": st.just("request"),
-        "status": st.sampled_from([200, 200, 200, 304, 301, 302, 303, 307, 308, 401, 403, 404]),
-        "outcome": st.sampled_from(["ok", "ok", "ok", "denied", "hidden", "missing"]),
-    },
-    optional={
-        "action": st.sampled_from(["received", "finished"]),
-        "method": st.sampled_from(["GET", "GET", "GET", "POST"]),
-        "route": st.sampled_from(ROUTES),
-        "path": st.sampled_from(PATHS),
-        "nav": st.sampled_from(["page", "page", "api", "asset"]),
-        "actor": st.sampled_from(["ann", "bob"]),
-        "session": st.sampled_from(["s1", "s2"]),
-        "visitor": st.sampled_from(["v1"]),
-        "client": st.sampled_from(["192.0.2.1", "2001:db8::1"]),
-        "ua": st.sampled_from(["x/1", "y/2"]),
-        "reason": st.sampled_from(["forbidden", "csrf"]),
-    },
+identities = st.sampled_from(
+    [
+        {"session": "s1", "client": "192.0.2.1", "ua": "x/1"},
+        {"session": "s1", "client": "192.0.2.1", "ua": "x/1"},
+        {"session": "s2"},
+        {"actor": "ann", "session": "s1"},
+        {"actor": "bob", "client": "192.0.2.1"},
+        {"visitor": "v1", "client": "192.0.2.1", "ua": "x/1"},
+        {"client": "192.0.2.1", "ua": "x/1"},
+        {"client": "192.0.2.1", "ua": "y/2"},
+        {"client": "2001:db8::1"},
+        {},
+    ]
 )
-sign_ins = st.fixed_dictionaries(
-    {
-        "kind": st.just("auth"),
-        "action": st.sampled_from(["login", "login", "login", "login-failed", "logout"]),
-        "session": st.sampled_from(["s1", "s2"]),
-    },
-    optional={
-        "actor": st.sampled_from(["ann", "bob"]),
-        "data": st.sampled_from([{"previous_session": "s1"}, {"previous_session": "s2"}, {"x": 1}]),
-    },
+targets = st.sampled_from(
+    [
+        *({"method": "GET", "route": route, "path": "/c/1", "nav": "page"} for route in ROUTES),
+        *({"method": "GET", "path": path} for path in PATHS),
+        {"method": "POST", "route": "/a", "path": "/login/now"},
+        {"method": "GET", "route": "/a", "nav": "api"},
+        {"method": "GET", "nav": "page"},
+        {},
+    ]
 )
-sockets = st.fixed_dictionaries(
-    {
-        "kind": st.just("websocket"),
-        "action": st.sampled_from(["accept", "refuse"]),
-        "client": st.just("192.0.2.1"),
-    },
-    optional={"outcome": st.sampled_from(["denied", "ok", "throttled"])},
+results = st.sampled_from(
+    [
+        *[{"status": 200, "outcome": "ok"}] * 6,
+        {"status": 304, "outcome": "ok"},
+        {"status": 200},
+        *({"status": status, "outcome": "ok"} for status in (301, 302, 303, 307, 308)),
+        {"status": 302, "outcome": "denied", "reason": "csrf"},
+        {"status": 403, "outcome": "denied", "reason": "forbidden"},
+        {"status": 404, "outcome": "hidden"},
+        {"status": 200, "outcome": "ok", "action": "received"},
+        {"outcome": "ok", "action": "finished"},
+    ]
+)
+requests = st.builds(
+    lambda *parts: {"kind": "request"} | parts[0] | parts[1] | parts[2],
+    identities,
+    targets,
+    results,
+)
+others = st.sampled_from(
+    [
+        *(
+            {"kind": "auth", "action": "login", "actor": actor, "session": session}
+            for actor in ("ann", "bob")
+            for session in ("s1", "s2")
+        ),
+        {"kind": "auth", "action": "login", "actor": "ann", "session": "s2", "data": {"x": 1}},
+        {
+            "kind": "auth",
+            "action": "login",
+            "actor": "bob",
+            "session": "s2",
+            "data": {"previous_session": "s1"},
+        },
+        {"kind": "auth", "action": "login", "session": "s1"},
+        {"kind": "auth", "action": "login-failed", "actor": "bob", "session": "s1"},
+        {"kind": "auth", "action": "logout", "actor": "ann", "session": "s1"},
+        {"kind": "websocket", "action": "refuse", "client": "192.0.2.1", "outcome": "denied"},
+        {"kind": "websocket", "action": "refuse", "client": "192.0.2.1"},
+        {"kind": "websocket", "action": "refuse", "outcome": "throttled"},
+        {"kind": "websocket", "action": "accept", "outcome": "denied"},
+    ]
 )
 
 
 @st.composite
-def event_streams(draw, max_size=40):
+def event_streams(draw):
     """Events in the order of the trail, which is not the order of their times."""
-    kinds = st.one_of(requests, requests, requests, requests, sign_ins, sockets)
+    size = draw(st.sampled_from([0, 3, 25, 50]))
+    kinds = st.one_of(requests, requests, requests, requests, requests, others)
     events, ts = [], 1_445_742_685 * SECOND
-    for event in draw(st.lists(kinds, max_size=max_size)):
+    for event in draw(st.lists(kinds, min_size=size, max_size=size + 10)):
         ts += draw(gaps)
         events.append({**event, "ts": ts})
-    shuffled = draw(st.permutations(events)) if draw(st.booleans()) else events
-    return [{**event, "seq": seq} for seq, event in enumerate(shuffled)]
+    if draw(st.booleans()):
+        draw(st.randoms(use_true_random=False)).shuffle(events)
+    return [{**event, "seq": seq} for seq, event in enumerate(events)]

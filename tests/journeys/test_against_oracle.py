@@ -41,10 +41,17 @@ def test_flows_are_the_same_by_both_counts(events, by, top):
 @often
 @given(
     event_streams(),
-    st.lists(st.sampled_from([*ROUTES, *PATHS]), min_size=1, max_size=4),
-    st.sampled_from(["route", "path"]),
+    st.sampled_from(["route", "path"]).flatmap(
+        lambda by: st.tuples(
+            st.lists(
+                st.sampled_from(ROUTES[:3] if by == "route" else PATHS[:3]), min_size=1, max_size=4
+            ),
+            st.just(by),
+        )
+    ),
 )
-def test_a_funnel_is_the_same_by_both_counts(events, steps, by):
+def test_a_funnel_is_the_same_by_both_counts(events, asked):
+    steps, by = asked
     with Engine.from_events(events, threads=1) as engine:
         found = as_json(funnel(engine, steps, by=by))
     assert found == oracle.funnel(events, steps, by)

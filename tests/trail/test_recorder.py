@@ -1,0 +1,341 @@
+"""The recorder: every event once, in order, across threads, forks, kills and full disks."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flowaudit.event import Core, Personal
+from flowaudit.trail.adoption import adopt_dead_sources
+from flowaudit.trail.check import verify_trail
+from flowaudit.trail.locks import file_lock
+from flowaudit.trail.paths import TrailPaths
+from flowaudit.trail.recorder import Recorder
+from flowaudit.trail.sqlite import Trail
+
+Events = Callable[..., list[dict[str, Any]]]
+
+
+def request(i: int) -> tuple[Core, Personal]:
+    return Core(ts=i, kind="request", status=200), Personal(path=f"/{i}")
+
+
+@pytest.fixture
+def make_recorder(trail: Path) -> Iterator[Callable[..., Recorder]]:
+    made = []
+
+    def make(queue_size: int = 1_000, group_ms: int = 10) -> Recorder:
+        recorder = Recorder(
+            TrailPaths.of(trail),
+            process_facts={"service": "test"},
+            clock_us=lambda: time.time_ns() // 1_000,
+            queue_size=queue_size,
+            group_ms=group_ms,
+        )
+        made.append(recorder)
+        return recorder
+
+    yield make
+    for recorder in made:
+        recorder.close()
+
+
+def test_events_are_numbered_and_durable_after_flush(
+    make_recorder: Callable[..., Recorder], events: Events, holds: Callable[[], None]
+) -> None:
+    recorder = make_recorder()
+    numbers = []
+    for i in range(500):
+        recorder.count_received()
+        numbers.append(recorder.append(*request(i), finishes=True))
+    assert recorder.flush()
+    assert numbers == list(range(2, 502))
+    assert [event["n"] for event in events("request")] == numbers
+    assert [event["ts"] for event in events("request")] == list(range(500))
+    holds()
+    recorder.close()
+    [start, stop] = events("process")
+    assert (start["action"], stop["action"]) == ("start", "stop")
+    assert start["facts"]["spool"] == "file"
+    holds()
+
+
+def test_many_threads_lose_and_repeat_nothing(
+    make_recorder: Callable[..., Recorder], events: Events, holds: Callable[[], None]
+) -> None:
+    recorder = make_recorder(queue_size=100_000)
+
+    def work(k: int) -> None:
+        for i in range(400):
+            recorder.append(*request(k * 1_000 + i))
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    recorder.close()
+    assert sorted(event["ts"] for event in events("request")) == sorted(
+        k * 1_000 + i for k in range(8) for i in range(400)
+    )
+    holds()
+
+
+def test_an_event_after_closing_begins_a_new_source(
+    make_recorder: Callable[..., Recorder], events: Events, holds: Callable[[], None]
+) -> None:
+    recorder = make_recorder()
+    recorder.append(*request(1))
+    recorder.close()
+    recorder.close()
+    recorder.append(*request(2))
+    recorder.close()
+    assert len({event["source"] for event in events("process")}) == 2
+    assert [event["ts"] for event in events("request")] == [1, 2]
+    holds()
+
+
+def test_an_overflow_is_told_as_one_gap_and_nothing_else_is_lost(
+    trail: Path, make_recorder: Callable[..., Recorder], events: Events, holds: Callable[[], None]
+) -> None:
+    recorder = make_recorder(queue_size=50)
+    with file_lock(TrailPaths.of(trail).lock).held():
+        kept = [i for i in range(200) if recorder.append(*request(i))]
+        assert len(kept) < 60
+        assert recorder.counters["lost"] == 200 - len(kept)
+    assert recorder.flush()
+    assert recorder.append(*request(999))
+    recorder.close()
+    assert [event["ts"] for event in events("request")] == [*kept, 999]
+    [gap] = events("gap")
+    assert gap["facts"]["count"] == 200 - len(kept)
+    assert gap["facts"]["last"] - gap["facts"]["first"] + 1 == gap["facts"]["count"]
+    holds()
+
+
+def test_an_event_over_the_bounds_is_refused_and_told(
+    make_recorder: Callable[..., Recorder], events: Events, holds: Callable[[], None]
+) -> None:
+    recorder = make_recorder()
+    assert recorder.append(Core(ts=1, kind="note"), Personal(data={"x": "y" * 200_000})) == 0
+    recorder.flush()
+    assert recorder.append(*request(2))
+    recorder.close()
+    assert len(events("gap")) == 1
+    holds()
+
+
+def test_a_program_that_locks_the_trail_delays_and_loses_nothing(
+    trail: Path, make_recorder: Callable[..., Recorder], events: Events, holds: Callable[[], None]
+) -> None:
+    recorder = make_recorder()
+    recorder.append(*request(0))
+    assert recorder.flush()
+    holder = sqlite3.connect(trail, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    start = time.monotonic()
+    for i in range(1, 50):
+        assert recorder.append(*request(i))
+    assert time.monotonic() - start < 1.0
+    assert not recorder.flush(timeout_s=0.3)
+    holder.execute("ROLLBACK")
+    holder.close()
+    assert recorder.flush(timeout_s=20)
+    recorder.close()
+    assert [event["ts"] for event in events("request")] == list(range(50))
+    holds()
+
+
+def test_a_full_disk_delays_and_loses_nothing(
+    trail: Path,
+    make_recorder: Callable[..., Recorder],
+    events: Events,
+    holds: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real, is_full = sqlite3.connect, threading.Event()
+
+    class FullDisk(sqlite3.Connection):
+        def executemany(self, *args: Any) -> sqlite3.Cursor:
+            if is_full.is_set():
+                error = sqlite3.OperationalError("database or disk is full")
+                error.sqlite_errorcode = sqlite3.SQLITE_FULL
+                raise error
+            return super().executemany(*args)
+
+    monkeypatch.setattr(sqlite3, "connect", lambda *a, **k: real(*a, **k, factory=FullDisk))
+    recorder = make_recorder()
+    recorder.append(*request(0))
+    assert recorder.flush()
+    is_full.set()
+    for i in range(1, 30):
+        assert recorder.append(*request(i))
+    assert not recorder.flush(timeout_s=0.3)
+    assert recorder.counters["commit_failed"] > 0
+    is_full.clear()
+    assert recorder.flush(timeout_s=20)
+    recorder.close()
+    assert [event["ts"] for event in events("request")] == list(range(30))
+    holds()
+
+
+def test_failed_but_written_is_not_written_twice(
+    trail: Path,
+    make_recorder: Callable[..., Recorder],
+    events: Events,
+    holds: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The commit reaches the disk, then the call fails: the retry must see that it did."""
+    real_append, fails = Trail.append, [True]
+
+    def append(self: Trail, records: Any, *args: Any, **kwargs: Any) -> int:
+        first = real_append(self, records, *args, **kwargs)
+        if records and fails and fails.pop():
+            raise OSError("the answer was lost")
+        return first
+
+    monkeypatch.setattr(Trail, "append", append)
+    recorder = make_recorder()
+    for i in range(20):
+        recorder.append(*request(i))
+    assert recorder.flush(timeout_s=20)
+    recorder.close()
+    assert [event["ts"] for event in events("request")] == list(range(20))
+    holds()
+
+
+def test_forked_children_are_sources_of_their_own(
+    make_recorder: Callable[..., Recorder], events: Events, holds: Callable[[], None]
+) -> None:
+    recorder = make_recorder()
+    for i in range(20):
+        recorder.append(*request(i))
+    children = []
+    for k in range(1, 4):
+        child = os.fork()
+        if child == 0:
+            for i in range(20):
+                recorder.append(*request(k * 100 + i))
+            recorder.close()
+            os._exit(0)
+        children.append(child)
+    for i in range(20, 40):
+        recorder.append(*request(i))
+    for child in children:
+        assert os.waitpid(child, 0)[1] == 0
+    recorder.close()
+    assert sorted(event["ts"] for event in events("request")) == sorted(
+        [*range(40), *(k * 100 + i for k in range(1, 4) for i in range(20))]
+    )
+    assert len({event["source"] for event in events("process")}) == 4
+    holds()
+
+
+CHILD = """
+    import sys, time
+    from flowaudit.event import Core, Personal
+    from flowaudit.trail.paths import TrailPaths
+    from flowaudit.trail.recorder import Recorder
+
+    recorder = Recorder(
+        TrailPaths.of(sys.argv[1]), process_facts={}, clock_us=lambda: time.time_ns() // 1000,
+        queue_size=100_000, group_ms=int(sys.argv[2]),
+    )
+    recorder.count_received()
+    i = 0
+    while True:
+        recorder.count_received()
+        recorder.append(Core(ts=i, kind="request", status=200), Personal(path="/x"), finishes=True)
+        print(i, flush=True)
+        i += 1
+        time.sleep(0.0002)
+"""
+
+
+@pytest.mark.parametrize("after_s", [0.15, 0.3, 0.6])
+@pytest.mark.parametrize("group_ms", [5, 5_000])
+def test_a_killed_process_loses_nothing_that_was_appended(
+    trail: Path, events: Events, holds: Callable[[], None], after_s: float, group_ms: int
+) -> None:
+    child = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(CHILD), str(trail), str(group_ms)],
+        stdout=subprocess.PIPE,
+    )
+    assert child.stdout is not None
+    child.stdout.readline()
+    time.sleep(after_s)
+    child.send_signal(signal.SIGKILL)
+    told = child.stdout.read().split()
+    child.wait(10)
+    child.stdout.close()
+    last = int(told[-1])
+    recorder = Trail(trail)
+    losses = []
+    done = adopt_dead_sources(recorder, losses.append)
+    recorder.close()
+    assert done.sources == 1
+    found = [event["ts"] for event in events("request")]
+    assert found == list(range(len(found)))
+    assert len(found) in (last + 1, last + 2)
+    assert [(loss.count, loss.why) for loss in losses] in (
+        [(1, "unfinished")],
+        [(2, "unfinished")],
+    )
+    assert list(TrailPaths.of(trail).spool.iterdir()) == []
+    again = Trail(trail)
+    assert adopt_dead_sources(again, losses.append).sources == 0
+    again.close()
+
+
+def test_a_new_process_adopts_what_a_killed_one_left(
+    trail: Path,
+    make_recorder: Callable[..., Recorder],
+    events: Events,
+    holds: Callable[[], None],
+) -> None:
+    child = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(CHILD), str(trail), "5000"], stdout=subprocess.PIPE
+    )
+    assert child.stdout is not None
+    for _ in range(200):
+        child.stdout.readline()
+    child.kill()
+    child.wait(10)
+    child.stdout.close()
+    assert verify_trail_if_there(trail) >= 0
+    recorder = make_recorder()
+    recorder.append(*request(10**6))
+    recorder.close()
+    assert {event["ts"] for event in events("request")} >= {*range(200), 10**6}
+    [gap] = events("gap")
+    assert gap["facts"]["why"] == "unfinished"
+    holds()
+
+
+def verify_trail_if_there(trail: Path) -> int:
+    return verify_trail(trail).waiting if trail.exists() else 0
+
+
+def test_a_read_only_folder_is_survived(
+    trail: Path, make_recorder: Callable[..., Recorder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("flowaudit.trail.locks.make_private", refuse)
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    recorder = make_recorder()
+    assert recorder.append(*request(1))
+    assert not recorder.flush(timeout_s=0.3)
+    recorder.close(timeout_s=0.2)
+    assert not trail.exists()
