@@ -15,10 +15,11 @@ from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 
 from flowaudit import FlowAudit
+from flowaudit.capture.asgi import SCOPE_KEY
 from flowaudit.capture.context import current
 from flowaudit.capture.facts import Facts
 from flowaudit.capture.heads import ENVIRON_NAMES
-from flowaudit.capture.wsgi import read_environ
+from flowaudit.capture.wsgi import ENVIRON_KEY, read_environ
 
 from .signals import identity_of
 
@@ -107,7 +108,7 @@ class FlowAuditMiddleware:
         """The request's facts, and whether they are ours (no wrapper stands outside)."""
         meta = request.META
         scope = getattr(request, "scope", None)
-        outer = scope.get("flowaudit") if scope is not None else meta.get("flowaudit")
+        outer = scope.get(SCOPE_KEY) if scope is not None else meta.get(ENVIRON_KEY)
         if isinstance(outer, Facts):
             return outer, False
         facts = Facts(self.audit.now_us(), request.method or "GET")

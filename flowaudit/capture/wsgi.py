@@ -24,7 +24,7 @@ StartResponse = Callable[..., Write]
 WSGIApp = Callable[[Environ, StartResponse], Iterable[bytes]]
 Enrich = Callable[[Environ, Facts], None]
 
-ENVIRON_KEY: Final = "flowaudit"
+ENVIRON_KEY: Final = "flowaudit.facts"
 """Where the outer wrapper leaves the request's facts, so that an inner one only enriches."""
 
 _WITHOUT_BODY: Final = frozenset([204, 304])
