@@ -119,7 +119,7 @@ def is_page(event):
     path = event.get("path", event.get("route"))
     if path is None:
         return False
-    name, dot, extension = path.split("/")[-1].rpartition(".")
+    _name, dot, extension = path.split("/")[-1].rpartition(".")
     return not dot or extension.lower() not in NOT_PAGES
 
 
