@@ -5,6 +5,7 @@ patches nothing.
 """
 
 from collections.abc import MutableMapping
+from functools import lru_cache
 from typing import Any
 
 from flowaudit import FlowAudit
@@ -57,6 +58,16 @@ def _template(scope: Scope, route: object) -> str | None:
             text = getattr(owner, name, None)
             if isinstance(text, str) and text:
                 return text
+    app, endpoint = scope.get("app"), scope.get("endpoint")
+    return _template_of(app, endpoint) if app is not None and endpoint is not None else None
+
+
+@lru_cache(maxsize=4_096)
+def _template_of(app: Any, endpoint: Any) -> str | None:
+    """The template of an endpoint whose route FastAPI has not left in the scope."""
+    for route in getattr(app, "routes", ()):
+        if getattr(route, "endpoint", None) is endpoint:
+            return getattr(route, "path_format", None) or getattr(route, "path", None)
     return None
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from flask import Flask, g, got_request_exception, request, request_started, request_tearing_down
 from flask import globals as flask_globals
+from werkzeug.exceptions import MethodNotAllowed
 
 from flowaudit import FlowAudit
 from flowaudit.capture.context import current
@@ -51,8 +52,14 @@ class FlowAuditFlask:
 
     def _started(self, sender: Flask, **_: Any) -> None:
         facts = current.get()
-        if facts is not None and request.url_rule is not None:
-            facts.route = _CONVERTER.sub(r"{\1}", request.url_rule.rule)
+        if facts is None:
+            return
+        try:
+            rule = request.url_rule or _rule_of_another_method()
+            if rule is not None:
+                facts.route = _CONVERTER.sub(r"{\1}", rule.rule)
+        except Exception as error:
+            self.audit.note_failure(error)
 
     def _ending(self, sender: Flask, **_: Any) -> None:
         facts = current.get()
@@ -73,6 +80,18 @@ class FlowAuditFlask:
         facts = current.get()
         if facts is not None:
             facts.cause = "login-required"
+
+
+def _rule_of_another_method() -> Any:
+    """The rule that a request with a method it does not allow would have met."""
+    refused = request.routing_exception
+    if not isinstance(refused, MethodNotAllowed) or not refused.valid_methods:
+        return None
+    context: Any = flask_globals.request_ctx
+    adapter = vars(context._get_current_object()).get("url_adapter")
+    if adapter is None:
+        return None
+    return adapter.match(method=next(iter(refused.valid_methods)), return_rule=True)[0]
 
 
 def _user() -> str | None:

@@ -1,0 +1,63 @@
+"""A Django project for the tests: configured once, its audit replaced by each test's own."""
+
+from functools import cache
+from typing import Any
+
+from flowaudit import FlowAudit
+
+
+@cache
+def configure() -> None:
+    """Configure Django with an in-memory database, sessions and django.contrib.auth."""
+    import tempfile
+
+    import django
+    from django.conf import settings
+
+    folder = tempfile.mkdtemp()
+    settings.configure(
+        SECRET_KEY="only for tests",
+        ALLOWED_HOSTS=["testserver"],
+        ROOT_URLCONF=__name__,
+        LOGIN_URL="/login",
+        LOGGING_CONFIG=None,
+        USE_TZ=True,
+        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": f"{folder}/d.db"}},
+        INSTALLED_APPS=[
+            "django.contrib.auth",
+            "django.contrib.contenttypes",
+            "django.contrib.sessions",
+            "flowaudit_django",
+        ],
+        MIDDLEWARE=[
+            "flowaudit_django.FlowAuditMiddleware",
+            "django.contrib.sessions.middleware.SessionMiddleware",
+            "django.middleware.common.CommonMiddleware",
+            "django.middleware.csrf.CsrfViewMiddleware",
+            "django.contrib.auth.middleware.AuthenticationMiddleware",
+        ],
+        FLOWAUDIT={"trail": f"{folder}/unused.db"},
+    )
+    django.setup()
+    from django.core.management import call_command
+
+    call_command("migrate", verbosity=0)
+
+
+def fresh_audit(audit: FlowAudit) -> None:
+    """Let the middleware use this audit from now on."""
+    from django.conf import settings
+
+    from flowaudit_django import get_audit
+
+    get_audit.cache_clear()
+    settings.FLOWAUDIT = audit
+
+
+def __getattr__(name: str) -> Any:
+    if name == "urlpatterns":
+        from .test_conformance import django_urls
+        from .test_django import more_urls
+
+        return [*django_urls(), *more_urls()]
+    raise AttributeError(name)
