@@ -72,7 +72,7 @@ class Engine:
     def open(cls, trail: Path, *, include: Include = "all", threads: int | None = None) -> Self:
         """An engine over the events of a trail.
 
-        Raises `NotATrailError` if it is none, `TrailError` if an entry cannot be read.
+        Raises `NotATrailError` if it is none, `TrailError` if it cannot be read whole.
         """
         check_is_trail(trail)
         engine = cls(include=include, threads=threads)
@@ -80,10 +80,10 @@ class Engine:
         try:
             with open_trail(trail) as stored:
                 engine._load(stored)
-        except (driver.Error, QueryError) as error:
+        except (driver.Error, QueryError, UnicodeDecodeError) as error:
             engine.close()
             raise TrailError(
-                f"{trail} has an entry that cannot be read ({_first_line(error)});"
+                f"{trail} cannot be read whole ({_first_line(error)});"
                 f" run: flowaudit verify --trail {trail}"
             ) from error
         return engine
@@ -131,11 +131,13 @@ class Engine:
         A list becomes the columns `position` (from 1) and `value`; a list of mappings becomes
         their keys. So a list never gets into a query's text.
         """
+        # what was registered before would stand in front of a view of the same name
+        self._db.unregister(_checked(name))
         if isinstance(source, str):
             self._need(source)
-            self._execute(f"CREATE OR REPLACE VIEW {_checked(name)} AS {source}")
+            self._execute(f"CREATE OR REPLACE VIEW {name} AS {source}")
             return
-        self._execute(f"DROP VIEW IF EXISTS {_checked(name)}")
+        self._execute(f"DROP VIEW IF EXISTS {name}")
         self._db.register(name, self._as_table(source))
 
     def keep(self, name: str, sql: str, parameters: Mapping[str, object] | None = None) -> None:

@@ -84,6 +84,8 @@ def _stored(place: int, event: Mapping[str, object]) -> tuple[int, str, str]:
         raise EventError(f"not a field of schema 1: {', '.join(sorted(unknown))}")
     if not isinstance(seq, int):
         raise EventError(f"seq is {seq!r}; expected a whole number")
+    if event.get("kind") is None or event.get("ts") is None:
+        raise EventError(f"event {seq} has no kind or no ts")
     core = {name: value for name, value in event.items() if name in CORE_FIELDS}
     personal = {name: value for name, value in event.items() if name in PERSONAL_FIELDS}
     try:
