@@ -61,6 +61,7 @@ _KNOWN_TOKEN: Final = re.compile(
     r"|EAA[A-Za-z0-9]{20,}|\$2[aby]\$\d\d\$[./\w]{20,}"
 )
 _RUN: Final = re.compile(r"[A-Za-z0-9+=_~-]{16,}")
+_HEX: Final = re.compile(r"(?=[0-9]*[a-fA-F])(?=[a-fA-F]*[0-9])[0-9a-fA-F]{24,}")
 _CHANGE: Final = re.compile(
     r"(?<=[a-z])[A-Z]|(?<=[A-Z][A-Z])[a-z]|(?<=[a-zA-Z])[0-9]|(?<=[0-9])[a-zA-Z]"
 )
@@ -150,8 +151,8 @@ def clean_trace_id(traceparent: str) -> str | None:
 
 
 def clean_host(raw: str) -> str | None:
-    """A `Host` header of valid shape, lower-cased, else `None`."""
-    return raw.lower() if _HOST.fullmatch(raw) else None
+    """A `Host` header of valid shape that does not look like a secret, lower-cased, else `None`."""
+    return raw.lower() if _HOST.fullmatch(raw) and mask(raw) == raw else None
 
 
 def _pairs(raw: str) -> Iterator[tuple[str, str, str]]:
@@ -194,6 +195,8 @@ def _looks_random(run: str) -> bool:
     base 62 at 45 of 100 places, of base 16 at 47, in CamelCase or `python3-on-debian12` at fewer
     than 20. A change to lower case after one capital is how words begin, and not counted.
     """
+    if _HEX.search(run):
+        return True
     changes = len(_CHANGE.findall(run))
     has_digit, has_upper, has_lower = (any(map(test, run)) for test in _CLASSES)
     if has_digit and has_upper and has_lower and 3 * changes >= len(run):
