@@ -1,0 +1,82 @@
+"""Docs cannot drift: every command, setting, detection and public name has its place, and links lead somewhere."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import flowaudit
+from flowaudit.cli.main import COMMANDS, build_parser
+from flowaudit.settings import SETTINGS
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", ROOT / "adapters" / "README.md", *sorted(DOCS.rglob("*.md"))]
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda s: s.name)
+def test_a_setting_is_on_the_page(setting: object) -> None:
+    text = (DOCS / "settings.md").read_text("utf-8")
+    name, meaning = setting.name, setting.meaning  # type: ignore[attr-defined]
+    assert re.search(rf"^\| `{name}` \|.*\| {re.escape(meaning)} \|$", text, re.MULTILINE)
+
+
+def command_names() -> list[str]:
+    parser = build_parser()
+    [actions] = [
+        a for a in parser._actions if hasattr(a, "choices") and isinstance(a.choices, dict)
+    ]
+    return list(actions.choices)
+
+
+def test_every_command_is_on_the_page_and_has_an_example() -> None:
+    text = (DOCS / "commands.md").read_text("utf-8")
+    names = command_names()
+    assert len(names) == len(COMMANDS)
+    for name in names:
+        assert f"`flowaudit {name}" in text, name
+
+
+@pytest.mark.parametrize("name", [n for n in flowaudit.__all__ if n[0].islower()])
+def test_a_public_function_is_in_the_docs(name: str) -> None:
+    everything = "".join(page.read_text("utf-8") for page in [*PAGES, ROOT / "CHANGELOG.md"])
+    assert f"{name}(" in everything
+
+
+def test_every_detection_has_a_section() -> None:
+    text = (DOCS / "detections.md").read_text("utf-8")
+    for rule in (ROOT / "flowaudit" / "review" / "rules").glob("*.sql"):
+        assert re.search(rf"^#+ .*{re.escape(rule.stem)}", text, re.MULTILINE), rule.stem
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text("utf-8")):
+        assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_index_names_every_page() -> None:
+    text = (DOCS / "index.md").read_text("utf-8")
+    for page in DOCS.glob("*.md"):
+        assert page.name == "index.md" or f"({page.name})" in text, page.name
+
+
+def test_the_life_of_a_request_names_files_that_exist() -> None:
+    text = (DOCS / "life-of-a-request.md").read_text("utf-8")
+    for name in set(re.findall(r"`([a-z_/]+\.py)`", text)):
+        assert (ROOT / "flowaudit" / name).exists(), name
+
+
+@pytest.mark.parametrize("framework", ["FastAPI", "Flask"])
+def test_the_tutorials_app_runs(
+    framework: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip(framework.lower())
+    text = (DOCS / "tutorial.md").read_text("utf-8")
+    section = text.split(f"### {framework}", 1)[1]
+    code = section.split("```python\n", 1)[1].split("```", 1)[0]
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {"__name__": "tutorial"}
+    exec(compile(code, "tutorial.md", "exec"), names)
+    names["audit"].close()  # type: ignore[attr-defined]
+    assert "app" in names
