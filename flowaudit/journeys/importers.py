@@ -14,7 +14,6 @@ from typing import BinaryIO, Final, Protocol
 
 import msgspec
 
-from ..errors import TrailBusyError
 from ..trail.numbering import Numbering
 from ..trail.paths import TrailPaths
 from ..trail.reader import TrailReader
@@ -134,9 +133,9 @@ class _Group:
         """Make what waits durable."""
         if not self._records:
             return
-        if self._trail.last_n(self._source) != self.committed(self._source):
-            raise TrailBusyError("another import of the same content is at work on this trail")
-        self._trail.append(self._records, self._source, self._last_n)
+        self._trail.append(
+            self._records, self._source, self._last_n, after_n=self.committed(self._source)
+        )
         self._committed[self._source] = self._last_n
         self.added += len(self._records)
         self._records = []

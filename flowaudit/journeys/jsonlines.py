@@ -52,9 +52,10 @@ def given_event(line: str) -> GivenEvent | None:
         fields = {k: v for k, v in _DECODE(line).items() if v not in (None, "", [], {})}
         if fields.keys() - _CORE - _PERSONAL - _PLACES:
             return None
-        for name in ("data", "facts"):
-            if name in fields:
-                fields[name] = clean_map(fields[name])
+        for name in fields.keys() & {"data", "facts"}:
+            # what is no map fails the conversion below
+            if isinstance(fields[name], dict):
+                fields[name] = clean_map(fields[name]) or None
         core = {name: value for name, value in fields.items() if name in _CORE}
         personal = {name: value for name, value in fields.items() if name in _PERSONAL}
         body = encode_personal(msgspec.convert(personal, Personal))

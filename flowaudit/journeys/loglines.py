@@ -45,19 +45,19 @@ MAX_INT: Final = 2**53 - 1
 
 _QUOTED: Final = r'"([^"\\]*(?:\\.[^"\\]*)*)"'
 _COMMON: Final = (
-    r"([^ ]+) [^ ]+ ([^ ]+) "
+    r"(\S+) \S+ (\S+) "
     r"\[([0-9]{2}/[A-Z][a-z]{2}/[0-9]{4}:[0-9]{2}:[0-9]{2}):([0-9]{2}) ([+-][0-9]{4})\] "
     rf"{_QUOTED} ([0-9]{{3}}) ([0-9]+|-)"
 )
 
 FORMATS: Final = {
-    "combined": re.compile(rf"{_COMMON} {_QUOTED} {_QUOTED}", re.DOTALL),
-    "common": re.compile(rf"{_COMMON}()()", re.DOTALL),
+    "combined": re.compile(rf"{_COMMON} {_QUOTED} {_QUOTED}", re.ASCII | re.DOTALL),
+    "common": re.compile(rf"{_COMMON}()()", re.ASCII | re.DOTALL),
 }
 """Each format as one pattern for a whole line: client, user, minute, second, offset, request,
 status, bytes, referer, agent."""
 
-_REQUEST: Final = re.compile(r"([A-Z]{3,10}) ([^ ]+)(?: HTTP/[0-9]+\.[0-9]+)?")
+_REQUEST: Final = re.compile(r"([A-Z]{3,10}) (\S+)(?: HTTP/[0-9]+\.[0-9]+)?", re.ASCII)
 _ABSOLUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
 _MONTHS: Final = {
     name: number

@@ -101,6 +101,7 @@ class Trail:
         last_n: int,
         *,
         running: str | None = None,
+        after_n: int | None = None,
     ) -> int:
         """Add entries of one source and return the `seq` of the first; durable when this returns.
 
@@ -109,9 +110,13 @@ class Trail:
             source: whose events these are.
             last_n: the source's highest number that is used up with them.
             running: the boot id under which the source goes on running; `None` once it has ended.
+            after_n: refuse with `TrailBusyError` unless this is the source's last number so far,
+                so that two who bring in the same events cannot both.
         """
         try:
             with self._transaction() as db:
+                if after_n is not None and after_n != _last_n(db, source):
+                    raise TrailBusyError(f"{self.paths.trail}: another one adds the same events")
                 tree = self._current_tree(db)
                 first = tree.size
                 self._store(db, tree, records)
@@ -130,8 +135,7 @@ class Trail:
     def last_n(self, source: str) -> int:
         """The highest number of a source that is committed; 0 if the trail does not know it."""
         with self._transaction() as db:
-            row = db.execute("SELECT last_n FROM source WHERE id = ?", (source,)).fetchone()
-        return int(row[0]) if row else 0
+            return _last_n(db, source)
 
     def running_sources(self) -> dict[str, str]:
         """Sources that have not ended, each with the boot id they started under."""
@@ -241,6 +245,11 @@ class Trail:
             raise
         self._db = db
         return db
+
+
+def _last_n(db: sqlite3.Connection, source: str) -> int:
+    row = db.execute("SELECT last_n FROM source WHERE id = ?", (source,)).fetchone()
+    return int(row[0]) if row else 0
 
 
 _INHERITED: list[sqlite3.Connection | None] = []

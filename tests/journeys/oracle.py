@@ -89,7 +89,7 @@ def _event(found, seq):
     }
     if reason:
         event["reason"] = reason
-    request = re.fullmatch(r"([A-Z]{3,10}) ([^ ]+)(?: HTTP/\d+\.\d+)?", found["request"], re.ASCII)
+    request = re.fullmatch(r"([A-Z]{3,10}) (\S+)(?: HTTP/\d+\.\d+)?", found["request"], re.ASCII)
     if request:
         event["method"] = request[1]
         target = re.sub(r"^[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*", "", request[2])
