@@ -124,7 +124,7 @@ def uvicorn_log() -> Any:
     logger = logging.getLogger("bench.uvicorn")
     logger.propagate = False
     logger.setLevel(logging.INFO)
-    handler = logging.StreamHandler(open("/dev/null", "w"))
+    handler = logging.FileHandler("/dev/null")
     handler.setFormatter(
         AccessFormatter(
             fmt='%(levelprefix)s %(client_addr)s - "%(request_line)s" %(status_code)s',
@@ -153,7 +153,7 @@ def werkzeug_log() -> Any:
     logger = logging.getLogger("bench.werkzeug")
     logger.propagate = False
     logger.setLevel(logging.INFO)
-    handler = logging.StreamHandler(open("/dev/null", "w"))
+    handler = logging.FileHandler("/dev/null")
     logger.handlers = [handler]
     months = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 

@@ -1,4 +1,4 @@
-"""Docs cannot drift: every command, setting, detection and public name has its place, and links lead somewhere."""
+"""Docs cannot drift: commands, settings, detections and public names have their place."""
 
 import re
 from pathlib import Path

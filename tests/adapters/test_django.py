@@ -9,7 +9,7 @@ from flowaudit.vault.tokens import Vault
 
 pytest.importorskip("django")
 
-from .django_project import configure, fresh_audit  # noqa: E402
+from .django_project import configure, fresh_audit
 
 Events = Callable[..., list[dict[str, Any]]]
 
