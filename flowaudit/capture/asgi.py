@@ -49,6 +49,7 @@ class AsgiCapture:
         self.app = app
         self.audit = audit
         self._enrich = enrich
+        self._reads_cookies = bool(audit.settings["session_cookie"])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection, as the ASGI specification has it."""
@@ -81,11 +82,13 @@ class AsgiCapture:
                 body = message.get("body")
                 if body:
                     facts.bytes_out += len(body)
-                if not message.get("more_body", False) and not has_trailers:
+                if not message.get("more_body", False) and not has_trailers and not facts.done:
                     await self._finish(scope, facts)
             elif kind == "http.response.start":
                 has_trailers = message.get("trailers", False)
-                self._response(facts, message)
+                facts.status = status = message.get("status")
+                if self._reads_cookies or status is None or status >= 300:
+                    self._response(facts, message)
             elif kind == "http.response.pathsend" or (
                 kind == "http.response.trailers" and not message.get("more_trailers", False)
             ):
@@ -119,6 +122,8 @@ class AsgiCapture:
         scope[SCOPE_KEY] = facts
         client = scope.get("client")
         try:
+            if not isinstance(scope["headers"], list):
+                scope["headers"] = list(scope["headers"])  # it may be readable only once
             headers = {name: value for name, value in scope["headers"] if name in _LOOKED_AT}
             if ASGI_NAMES.forwarded_for in headers:
                 headers[ASGI_NAMES.forwarded_for] = _joined(scope, ASGI_NAMES.forwarded_for)
@@ -141,16 +146,16 @@ class AsgiCapture:
         return facts
 
     def _response(self, facts: Facts, message: Message) -> None:
-        facts.status = status = message.get("status")
+        """What the answer's headers tell: where it leads, and a new session."""
         try:
-            if isinstance(status, int) and 300 <= status < 400:
-                facts.location = _header(message, b"location")
-            cookies = self.audit.settings["session_cookie"]
-            if cookies:
-                for name, value in message.get("headers") or ():
-                    if name.lower() == b"set-cookie":
-                        session = set_cookie_value(value.decode("latin-1"), cookies)
-                        facts.new_session = session or facts.new_session
+            for name, value in message.get("headers") or ():
+                lowered = name.lower()
+                if lowered == b"location":
+                    facts.location = value.decode("latin-1")
+                elif lowered == b"set-cookie" and self._reads_cookies:
+                    cookies = self.audit.settings["session_cookie"]
+                    session = set_cookie_value(value.decode("latin-1"), cookies)
+                    facts.new_session = session or facts.new_session
         except Exception as error:
             self.audit.note_failure(error)
 
@@ -159,7 +164,8 @@ class AsgiCapture:
         if facts.done:
             return
         self._enrich_guarded(scope, facts)
-        await self.audit.finish_async(facts)
+        if not self.audit.finish_at_once(facts):
+            await self.audit.finish_async(facts)
 
     def _enrich_guarded(self, scope: Scope, facts: Facts) -> None:
         enrich = scope.get("flowaudit.enrich") or self._enrich
@@ -237,13 +243,6 @@ class AsgiCapture:
 def _joined(scope: Scope, wanted: bytes) -> bytes:
     """A header that may be repeated, as one (RFC 9110 §5.3)."""
     return b", ".join(value for name, value in scope["headers"] if name == wanted)
-
-
-def _header(message: Message, wanted: bytes) -> str | None:
-    for name, value in message.get("headers") or ():
-        if name.lower() == wanted:
-            return str(value.decode("latin-1"))
-    return None
 
 
 def _size(message: Message) -> int:

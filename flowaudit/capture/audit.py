@@ -214,29 +214,32 @@ class FlowAudit:
 
         May touch the vault's file: an event loop calls `finish_async`.
         """
-        if facts.done:
-            return
-        facts.done = True
-        try:
-            if not self._finish_plain(facts):
-                self._finish_whole(facts)
-        except Exception as error:
-            self.note_failure(error)
+        if not facts.done and not self.finish_at_once(facts):
+            self._finish_guarded(facts)
 
     async def finish_async(self, facts: Facts) -> None:
         """As `finish`; a person's first event asks the vault off the event loop."""
-        if facts.done:
+        if facts.done or self.finish_at_once(facts):
             return
-        facts.done = True
+        if self._composer.is_ready(facts):
+            self._finish_guarded(facts)
+        else:
+            await run_in_threadpool(self._finish_guarded, facts)
+
+    def finish_at_once(self, facts: Facts) -> bool:
+        """As `finish`, if that needs nothing but memory, as it usually does; else False."""
         try:
-            if self._finish_plain(facts):
-                return
-            if self._composer.is_ready(facts):
-                self._finish_whole(facts)
-            else:
-                await run_in_threadpool(self._finish_whole, facts)
+            if self._is_left_out(facts):
+                facts.done = True
+                return True
+            event = self._composer.plain(facts)
+            if event is None:
+                return False
+            facts.done = True
+            self._recorder.append(event[0], event[1], finishes=facts.kind == "request")
         except Exception as error:
-            self.note_failure(error)
+            self._fail(facts, error)
+        return True
 
     def note_failure(self, error: BaseException) -> None:
         """Count and log a fault of ours that the app must not pay for."""
@@ -246,28 +249,34 @@ class FlowAudit:
         if count % LOG_EVERY == 1:
             _LOG.error("a request was not captured whole", error=repr(error), count=count)
 
-    def _finish_plain(self, facts: Facts) -> bool:
-        """The usual case, from memory alone; False if it is not the usual case."""
-        is_request = facts.kind == "request"
-        if (
-            is_request
-            and self._rules
-            and self.policy.level(facts.method, facts.target.raw) == "none"
-        ):
-            self._recorder.count_dropped()
-            return True
-        event = self._composer.plain(facts)
-        if event is None:
+    def _is_left_out(self, facts: Facts) -> bool:
+        """Whether the policy keeps nothing of a request; it is then counted as finished."""
+        if not self._rules or facts.kind != "request":
             return False
-        self._recorder.append(event[0], event[1], finishes=is_request)
+        if self.policy.level(facts.method, facts.target.raw) != "none":
+            return False
+        self._recorder.count_dropped()
         return True
 
-    def _finish_whole(self, facts: Facts) -> None:
-        events = self._composer.compose(facts)
-        for core, personal in events[:-1]:
-            self._recorder.append(core, personal)
-        core, personal = events[-1]
-        self._recorder.append(core, personal, finishes=facts.kind == "request")
+    def _finish_guarded(self, facts: Facts) -> None:
+        facts.done = True
+        try:
+            events = self._composer.compose(facts)
+            for core, personal in events[:-1]:
+                self._recorder.append(core, personal)
+            core, personal = events[-1]
+            self._recorder.append(core, personal, finishes=facts.kind == "request")
+        except Exception as error:
+            self._fail(facts, error)
+
+    def _fail(self, facts: Facts, error: Exception) -> None:
+        """A fault of ours has cost an event: it is told as a gap, and the app does not notice."""
+        facts.done = True
+        self.note_failure(error)
+        try:
+            self._recorder.lose(finishes=facts.kind == "request")
+        except Exception as second:
+            self.note_failure(second)
 
 
 def _find_policy(given: object) -> Policy:

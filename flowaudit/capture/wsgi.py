@@ -49,6 +49,7 @@ class WsgiCapture:
         self.app = app
         self.audit = audit
         self._enrich = enrich
+        self.cookies: tuple[str, ...] = audit.settings["session_cookie"]
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Serve one request, as PEP 3333 has it."""
@@ -140,7 +141,7 @@ class _Exchange:
         try:
             facts.status = int(status[:3])
             self.expected = None
-            cookies = self.capture.audit.settings["session_cookie"]
+            cookies = self.capture.cookies
             for name, value in headers:
                 lowered = name.lower()
                 if lowered == "content-length" and value.isdigit():

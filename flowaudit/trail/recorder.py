@@ -93,6 +93,10 @@ class Recorder:
             self._retire()
         return n
 
+    def lose(self, *, finishes: bool) -> None:
+        """An event could not be made: its number is used up, and told as a gap."""
+        (self._source or self._begin()).lose(finishes)
+
     def flush(self, timeout_s: float = CLOSE_S) -> bool:
         """Wait until all that was appended so far is durable in the trail; False on time-out."""
         with self._lock:

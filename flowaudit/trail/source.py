@@ -96,10 +96,10 @@ class LiveSource:
             _number(core, self.id, n)
             data = encode_core(core)
             self._n = n
-            is_small = len(data) <= MAX_CORE_BYTES and len(body) <= MAX_PERSONAL_BYTES
             waiting = self.spool.waiting
             if (
-                is_small
+                len(data) <= MAX_CORE_BYTES
+                and len(body) <= MAX_PERSONAL_BYTES
                 and not self._lost_first
                 and waiting < self._queue_size
                 and self.spool.put(n, data, body, finishes)
@@ -109,6 +109,13 @@ class LiveSource:
                 return n
             self._lose(n, finishes)
         return 0
+
+    def lose(self, finishes: bool) -> None:
+        """An event could not be made: it uses up its number all the same."""
+        with self._lock:
+            if not self.is_ended:
+                self._n += 1
+                self._lose(self._n, finishes)
 
     def put_process(self, action: str, facts: dict[str, Value] | None = None) -> None:
         """A process event: `start` or `heartbeat`."""

@@ -534,6 +534,31 @@ def test_a_fault_of_ours_is_counted_and_the_app_does_not_notice(
     assert audit.counters["capture_failed"] == 2
 
 
+def test_an_event_that_cannot_be_made_is_told_as_a_gap(
+    audit: FlowAudit, events: Events, holds: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = audit._composer.plain
+
+    def fail(facts: Any) -> Any:
+        if facts.target.raw == "/bad":
+            raise RuntimeError("ours")
+        return real(facts)
+
+    monkeypatch.setattr(audit._composer, "plain", fail)
+    app = audit.asgi(answering(START, BODY))
+    for path in ("/a", "/bad", "/b"):
+        call(app, scope(path=path))
+        audit.flush()
+    audit.close()
+    assert [(e["kind"], e.get("path")) for e in events()] == [
+        ("request", "/a"),
+        ("gap", None),
+        ("request", "/b"),
+    ]
+    assert events("gap")[0]["facts"]["count"] == 1
+    holds()
+
+
 def test_a_vault_that_cannot_answer_leaves_the_actor_out_and_says_so(
     audit: FlowAudit, events: Events, monkeypatch: pytest.MonkeyPatch
 ) -> None:
