@@ -1,6 +1,6 @@
 -- Refusals by actor, most frequent first; without one they stand in a row of their own.
-SELECT actor, COUNT(*) AS n
+SELECT actor, COUNT(*) AS times
 FROM denied_event
 GROUP BY actor
-ORDER BY n DESC, actor ASC NULLS LAST
+ORDER BY times DESC, actor ASC NULLS LAST
 LIMIT $top

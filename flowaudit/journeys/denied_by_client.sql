@@ -1,6 +1,6 @@
 -- Refusals by client, most frequent first; without one they stand in a row of their own.
-SELECT client, COUNT(*) AS n
+SELECT client, COUNT(*) AS times
 FROM denied_event
 GROUP BY client
-ORDER BY n DESC, client ASC NULLS LAST
+ORDER BY times DESC, client ASC NULLS LAST
 LIMIT $top

@@ -1,6 +1,6 @@
 -- Refusals by route, most frequent first; without one they stand in a row of their own.
-SELECT template, COUNT(*) AS n
+SELECT template, COUNT(*) AS times
 FROM denied_event
 GROUP BY template
-ORDER BY n DESC, template ASC NULLS LAST
+ORDER BY times DESC, template ASC NULLS LAST
 LIMIT $top

@@ -1,5 +1,5 @@
 -- Refusals by hour (its start), in order of time, without empty hours.
-SELECT hour, COUNT(*) AS n
+SELECT hour, COUNT(*) AS times
 FROM denied_event
 GROUP BY hour
 ORDER BY hour

@@ -1,7 +1,7 @@
 -- Last pages of the journeys that have a page, most frequent first.
-SELECT step_name, COUNT(*) AS n
+SELECT step_name, COUNT(*) AS times
 FROM page_step
 WHERE next_seq IS NULL
 GROUP BY step_name
-ORDER BY n DESC, step_name ASC NULLS LAST
+ORDER BY times DESC, step_name ASC NULLS LAST
 LIMIT $top

@@ -1,15 +1,13 @@
 -- How many journeys stand in `funnel_reached`, and how long the step took: the lower median.
-SELECT
-    CAST(MAX(total) AS BIGINT) AS reached,
-    MIN(took_us) FILTER (WHERE 2 * upto >= total) AS median_us
+SELECT MAX(total) AS reached, MIN(took_us) FILTER (WHERE 2 * upto >= total) AS median_us
 FROM (
     SELECT
         took_us,
-        SUM(n) OVER (ORDER BY took_us) AS upto,
-        SUM(n) OVER () AS total
+        CAST(SUM(times) OVER (ORDER BY took_us) AS BIGINT) AS upto,
+        CAST(SUM(times) OVER () AS BIGINT) AS total
     FROM (
-        SELECT took_us, COUNT(*) AS n
+        SELECT took_us, COUNT(*) AS times
         FROM funnel_reached
         GROUP BY took_us
-    ) AS counted_times
+    ) AS by_time
 ) AS ranked

@@ -1,7 +1,7 @@
 -- The ways people take: the first eight pages of a journey, repeats of one page folded into one,
 -- most frequent first. A way that is longer than eight says so in is_longer.
 SELECT
-    step_1, step_2, step_3, step_4, step_5, step_6, step_7, step_8, is_longer, COUNT(*) AS n
+    step_1, step_2, step_3, step_4, step_5, step_6, step_7, step_8, is_longer, COUNT(*) AS times
 FROM (
     SELECT
         who,
@@ -28,7 +28,7 @@ FROM (
 ) AS way
 GROUP BY step_1, step_2, step_3, step_4, step_5, step_6, step_7, step_8, is_longer
 ORDER BY
-    n DESC,
+    times DESC,
     step_1 ASC NULLS LAST, step_2 ASC NULLS LAST, step_3 ASC NULLS LAST, step_4 ASC NULLS LAST,
     step_5 ASC NULLS LAST, step_6 ASC NULLS LAST, step_7 ASC NULLS LAST, step_8 ASC NULLS LAST,
     is_longer

@@ -1,7 +1,7 @@
 -- From a page to itself: reloads and forms that come back, most frequent first.
-SELECT step_name, next_step, COUNT(*) AS n
+SELECT step_name, next_step, COUNT(*) AS times
 FROM page_step
 WHERE next_seq IS NOT NULL AND step_name IS NOT DISTINCT FROM next_step
 GROUP BY step_name, next_step
-ORDER BY n DESC, step_name ASC NULLS LAST
+ORDER BY times DESC, step_name ASC NULLS LAST
 LIMIT $top

@@ -1,6 +1,6 @@
 -- The totals of a flow report. Events without a visitor are counted, and told apart.
 SELECT
-    counted_events.n AS events_total,
+    counted_events.times AS events_total,
     counted_events.not_joined,
     counted_events.page_total,
     counted_events.first_ts,
@@ -11,7 +11,7 @@ SELECT
     walked.bounces
 FROM (
     SELECT
-        COUNT(*) AS n,
+        COUNT(*) AS times,
         COUNT(*) FILTER (WHERE who IS NULL) AS not_joined,
         COUNT(*) FILTER (WHERE is_page) AS page_total,
         MIN(ts) AS first_ts,
