@@ -38,8 +38,8 @@ LEAST_WIDTH: Final = 20
 """Columns for what was asked for, at least, however long the result is."""
 
 _ENDS: Final = {
-    "left": "It ended: not seen again, while the trail goes on for over 30 minutes.",
-    "open": "It may go on: the trail ends less than 30 minutes later.",
+    "left": "It ended: not seen again, while others went on for over 30 minutes.",
+    "open": "It may go on: the requests in the trail end within 30 minutes.",
 }
 
 

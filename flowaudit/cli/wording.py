@@ -88,17 +88,18 @@ def period(first_ts: int | None, last_ts: int | None) -> str:
 
 
 def duration(us: int) -> str:
-    """A span in its two largest units: `3 h 12 min`, `450 ms`."""
+    """A span in its largest unit and the next smaller one: `3 h 12 min`, `450 ms`."""
+    if us < 1_000:
+        return f"{us} µs" if us else "0 ms"
     if us < 1_000_000:
-        return f"{us // 1_000} ms" if us >= 1_000 or us == 0 else f"{us} µs"
-    seconds, parts = us // 1_000_000, list[str]()
-    for size, unit in _UNITS:
-        if seconds >= size or parts:
-            if seconds >= size:
-                parts.append(f"{seconds // size} {unit}")
-            seconds %= size
-            if len(parts) == 2 or not seconds:
-                break
+        return f"{us // 1_000} ms"
+    seconds = us // 1_000_000
+    place = next(i for i, (size, _) in enumerate(_UNITS) if seconds >= size)
+    parts = []
+    for size, unit in _UNITS[place : place + 2]:
+        whole, seconds = divmod(seconds, size)
+        if whole:
+            parts.append(f"{whole} {unit}")
     return " ".join(parts)
 
 

@@ -1,6 +1,6 @@
 -- One row for each journey: when, how much, where it began and ended, and why it ended.
--- ended: 'pause' (the visitor came back after more than $pause_us), 'left' (the trail goes on for
--- longer than that and the visitor is not seen again), 'open' (the trail ends before one can tell).
+-- ended: 'pause' (the visitor came back after more than $pause_us), 'left' (others went on for
+-- longer than that and the visitor is not seen again), 'open' (requests end before one can tell).
 SELECT
     j.who,
     j.journey,
@@ -24,4 +24,4 @@ FROM (
     FROM journey_event
     GROUP BY who, journey
 ) AS j
-CROSS JOIN (SELECT MAX(ts) AS end_ts FROM events) AS trail
+CROSS JOIN (SELECT MAX(ts) AS end_ts FROM events WHERE counted) AS trail

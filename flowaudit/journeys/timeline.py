@@ -44,8 +44,8 @@ class Journey:
     first_ts: int
     last_ts: int
     ended: str
-    """Why: `pause` (the visitor came back later), `left` (not seen again while the trail went on
-    for over 30 minutes), `open` (the trail ends before one can tell)."""
+    """Why: `pause` (the visitor came back later), `left` (not seen again while others went on for
+    over 30 minutes), `open` (requests end before one can tell)."""
     events: int
     """Counted events; `moments` has those that do not count too."""
     pages: int

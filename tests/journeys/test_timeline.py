@@ -34,6 +34,12 @@ def test_a_journey_before_another_ended_with_a_pause():
     assert (second.number, second.ended) == (2, "open")
 
 
+def test_what_is_no_request_does_not_say_that_a_visitor_left():
+    reading = {"kind": "access", "action": "read", "ts": 9 * PAUSE, "actor": "admin"}
+    (journey,) = journeys([request(0), reading], "ann")
+    assert journey.ended == "open"
+
+
 def test_moments_have_the_gap_since_the_one_before():
     (journey,) = journeys([request(3), request(10), request(10)], "ann")
     assert [moment.gap_us for moment in journey.moments] == [0, 7, 0]

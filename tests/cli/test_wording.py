@@ -1,0 +1,61 @@
+"""Numbers, times and lists as text."""
+
+import pytest
+
+from flowaudit.cli import wording
+
+
+@pytest.mark.parametrize(
+    ("us", "text"),
+    [
+        (0, "0 ms"),
+        (999, "999 µs"),
+        (1_000, "1 ms"),
+        (999_999, "999 ms"),
+        (1_000_000, "1 s"),
+        (61_000_000, "1 min 1 s"),
+        (3_600_000_000, "1 h"),
+        (3_601_000_000, "1 h"),
+        (90_000_000_000, "1 d 1 h"),
+    ],
+)
+def test_a_duration_has_two_neighbouring_units(us, text):
+    assert wording.duration(us) == text
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "text"),
+    [(0, 10, "0 %"), (1, 1000, "1 %"), (999, 1000, "99 %"), (10, 10, "100 %"), (0, 0, "–")],
+)
+def test_a_share_is_never_rounded_to_none_or_all(part, whole, text):
+    assert wording.percent(part, whole) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "most", "text"),
+    [(0, 8, ""), (8, 8, "████"), (4, 8, "██"), (1, 8, "▌"), (1, 10_000, "▏"), (5, 0, "")],
+)
+def test_a_bar_shows_something_for_something(number, most, text):
+    assert wording.bar(number, most, width=4) == text
+
+
+@pytest.mark.parametrize("width", [5, 6, 11])
+def test_a_text_is_cut_in_its_middle_to_the_width(width):
+    cut = wording.shorten("/abcdefghijklmnop", width)
+    assert len(cut) == width
+    assert cut[0] == "/"
+    assert cut[-1] == "p"
+    assert wording.shorten("short", 5) == "short"
+
+
+def test_sentences_are_folded_at_80_columns():
+    text = " ".join(["word"] * 100)
+    lines = wording.fold(text).split("\n")
+    assert max(map(len, lines)) <= 80
+    assert " ".join(lines) == text
+
+
+def test_a_time_far_out_of_range_is_still_text():
+    assert wording.moment(0) == "1 Jan 1970 00:00"
+    assert wording.moment(2**53)
+    assert wording.clock(-(2**60))
