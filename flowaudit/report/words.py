@@ -1,0 +1,86 @@
+"""Numbers, times and spans in words for people; text from clients made harmless."""
+
+import unicodedata
+from datetime import UTC, datetime
+from typing import Final
+
+__all__ = ["amount", "day", "moment", "percent", "period", "printable", "shorten", "span"]
+
+_HIDDEN: Final = frozenset(["Cc", "Cf", "Cs", "Co", "Zl", "Zp"])
+"""Categories of characters that act instead of showing: controls, bidi marks, separators."""
+
+_UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+
+
+def printable(text: object) -> str:
+    """Text that shows and does not act: control and format characters escaped."""
+    shown = str(text)
+    if shown.isascii() and shown.isprintable():
+        return shown
+    return "".join(
+        char.encode("unicode_escape").decode() if unicodedata.category(char) in _HIDDEN else char
+        for char in shown
+    )
+
+
+def amount(number: int, word: str, plural: str | None = None) -> str:
+    """A number with its noun: `1 journey`, `1,204 journeys`."""
+    return f"{number:,} {word if number == 1 else plural or word + 's'}"
+
+
+def percent(part: int, whole: int) -> str:
+    """A share in whole percent; never 0 % of some, never 100 % of not all."""
+    if not whole:
+        return "–"
+    share = round(100 * part / whole)
+    if 0 < part < whole:
+        share = min(max(share, 1), 99)
+    return f"{share} %"
+
+
+def day(ts: int) -> str:
+    """A time in µs as `25 Oct`, UTC."""
+    when = _utc(ts)
+    return f"{when.day} {when:%b}"
+
+
+def moment(ts: int, *, seconds: bool = False) -> str:
+    """A time in µs as `25 Oct 2015 04:11`, UTC."""
+    when = _utc(ts)
+    return f"{when.day} {when:%b %Y %H:%M:%S}" if seconds else f"{when.day} {when:%b %Y %H:%M}"
+
+
+def period(first_ts: int | None, last_ts: int | None) -> str:
+    """From when to when, UTC."""
+    if first_ts is None or last_ts is None:
+        return "no time at all"
+    return f"{moment(first_ts)} to {moment(last_ts)} UTC"
+
+
+def span(us: int) -> str:
+    """A length of time in its two largest units: `3 h 12 min`, `450 ms`."""
+    if us < 1_000_000:
+        return f"{us // 1_000} ms"
+    seconds, parts = us // 1_000_000, list[str]()
+    for size, unit in _UNITS:
+        if seconds >= size:
+            parts.append(f"{seconds // size} {unit}")
+            seconds %= size
+        elif parts:
+            break
+    return " ".join(parts[:2])
+
+
+def shorten(text: str, width: int) -> str:
+    """A text of at most `width` characters, cut in its middle."""
+    if len(text) <= width:
+        return text
+    head = (width - 1) * 3 // 5
+    return f"{text[:head]}…{text[len(text) - (width - 1 - head) :]}"
+
+
+def _utc(ts: int) -> datetime:
+    try:
+        return datetime.fromtimestamp(ts // 1_000_000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return datetime(1, 1, 1, tzinfo=UTC)
