@@ -49,11 +49,18 @@ class TrailReader:
         check_is_trail(self.path)
         try:
             self._db = sqlite3.connect(read_only_uri(self.path), uri=True, isolation_level=None)
+        except sqlite3.Error as error:
+            raise trail_error(error, self.path) from error
+        try:
             self._db.text_factory = bytes
             self._db.execute("BEGIN")
             self.size, self.frontier = self._head()
         except sqlite3.Error as error:
+            self._db.close()
             raise trail_error(error, self.path) from error
+        except NotATrailError:
+            self._db.close()
+            raise
 
     def __enter__(self) -> Self:
         return self

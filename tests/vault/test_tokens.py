@@ -8,7 +8,9 @@ import sqlite3
 import stat
 import threading
 import unicodedata
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,14 +23,16 @@ def vault(tmp_path: Path) -> Vault:
     return Vault(tmp_path / "t.db.vault")
 
 
+def ask(vault: Vault, question: str, *values: str) -> tuple[Any, ...]:
+    with closing(sqlite3.connect(vault.path)) as db:
+        row: tuple[Any, ...] = db.execute(question, values).fetchone()
+    return row
+
+
 def test_a_token_is_a_commitment_to_salt_and_identity(vault: Vault) -> None:
     with vault:
         token = vault.token("user:42")
-        (salt, identity) = (
-            sqlite3.connect(vault.path)
-            .execute("SELECT salt, identity FROM person WHERE token = ?", (token,))
-            .fetchone()
-        )
+        salt, identity = ask(vault, "SELECT salt, identity FROM person WHERE token = ?", token)
     digest = hashlib.sha256(
         b"\x03" + salt + unicodedata.normalize("NFC", identity).encode()
     ).digest()
@@ -66,11 +70,7 @@ def test_two_spellings_of_one_name_are_one_person(vault: Vault) -> None:
 def test_keyed_hashes_are_hmac_with_a_key_for_each_purpose(vault: Vault) -> None:
     with vault:
         session, login = vault.keyed_hash("session", "abc"), vault.keyed_hash("login", "abc")
-        (key,) = (
-            sqlite3.connect(vault.path)
-            .execute("SELECT key FROM key WHERE purpose = 'session'")
-            .fetchone()
-        )
+        (key,) = ask(vault, "SELECT key FROM key WHERE purpose = 'session'")
     assert session != login
     digest = hmac.new(key, b"session\x00abc", "sha256").digest()[:20]
     assert session == base64.b32encode(digest).decode().lower()
