@@ -25,7 +25,7 @@ FROM (
         LEAD(path) OVER walk AS next_path
     FROM events
     WHERE counted AND who IS NOT NULL AND $login_path <> ''
-    WINDOW walk AS (PARTITION BY who ORDER BY ts, seq)
+    WINDOW walk AS (PARTITION BY who_id ORDER BY ts, seq)
 ) AS visit
 WHERE
     status IN (301, 302, 303, 307)

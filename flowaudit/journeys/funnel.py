@@ -38,7 +38,7 @@ def funnel(engine: Engine, steps: Sequence[str], *, by: By = "route") -> FunnelR
         engine.keep(f"funnel_reached_{position}", analysis(name), parameters)
         engine.view(
             "funnel_reached",
-            f"SELECT who, journey, at_place, at_ts, took_us FROM funnel_reached_{position}",
+            f"SELECT who_id, journey, at_place, at_ts, took_us FROM funnel_reached_{position}",
         )
         ((count, median_us),) = engine.rows(analysis("funnel_step"))
         reached.append(count or 0)

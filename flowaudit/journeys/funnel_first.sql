@@ -1,5 +1,5 @@
 -- Journeys that reach the first step, where they do so first.
-SELECT who, journey, MIN(place) AS at_place, MIN(ts) AS at_ts, CAST(0 AS BIGINT) AS took_us
+SELECT who_id, journey, MIN(place) AS at_place, MIN(ts) AS at_ts, CAST(0 AS BIGINT) AS took_us
 FROM funnel_match
 WHERE position = 1
-GROUP BY who, journey
+GROUP BY who_id, journey

@@ -1,16 +1,16 @@
 -- Events that are a step of the funnel `flow_step(position, value)` and went well, numbered in
 -- their journey; filtered before they are numbered.
-SELECT m.who, m.journey, m.ts, m.place, s.position
+SELECT m.who_id, m.journey, m.ts, m.place, s.position
 FROM (
     SELECT
-        who,
+        who_id,
         journey,
         ts,
         step_name,
-        ROW_NUMBER() OVER (PARTITION BY who, journey ORDER BY ts, seq) AS place
+        ROW_NUMBER() OVER (PARTITION BY who_id, journey ORDER BY ts, seq) AS place
     FROM (
         SELECT
-            who,
+            who_id,
             journey,
             ts,
             seq,

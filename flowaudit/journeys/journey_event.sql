@@ -2,10 +2,11 @@
 -- when the pause since the visitor's previous event is more than $pause_us.
 SELECT
     who,
+    who_id,
     seq,
     ts,
     1 + CAST(SUM(starts) OVER (
-        PARTITION BY who ORDER BY ts, seq ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+        PARTITION BY who_id ORDER BY ts, seq ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
     ) AS BIGINT) AS journey,
     is_page,
     outcome,
@@ -14,10 +15,11 @@ SELECT
 FROM (
     SELECT
         who,
+        who_id,
         seq,
         ts,
         CASE
-            WHEN ts - LAG(ts) OVER (PARTITION BY who ORDER BY ts, seq) > $pause_us THEN 1 ELSE 0
+            WHEN ts - LAG(ts) OVER (PARTITION BY who_id ORDER BY ts, seq) > $pause_us THEN 1 ELSE 0
         END AS starts,
         is_page,
         outcome,

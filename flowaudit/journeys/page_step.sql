@@ -1,18 +1,15 @@
 -- Every page of every journey: which it is, its place among the journey's pages, what came next.
 -- $by: 'path' takes the path for the step, anything else the route or inferred template.
 SELECT
-    who,
+    who_id,
     journey,
-    seq,
-    ts,
     step_name,
     ROW_NUMBER() OVER walk AS place,
     LEAD(step_name) OVER walk AS next_step,
-    LEAD(seq) OVER walk AS next_seq,
-    LEAD(ts) OVER walk - ts AS stay_us
+    LEAD(seq) OVER walk AS next_seq
 FROM (
     SELECT
-        who,
+        who_id,
         journey,
         seq,
         ts,
@@ -20,4 +17,4 @@ FROM (
     FROM journey_event
     WHERE is_page
 ) AS page
-WINDOW walk AS (PARTITION BY who, journey ORDER BY ts, seq)
+WINDOW walk AS (PARTITION BY who_id, journey ORDER BY ts, seq)

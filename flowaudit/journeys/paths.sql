@@ -4,7 +4,7 @@ SELECT
     step_1, step_2, step_3, step_4, step_5, step_6, step_7, step_8, is_longer, COUNT(*) AS times
 FROM (
     SELECT
-        who,
+        who_id,
         journey,
         MAX(step_name) FILTER (WHERE fold = 1) AS step_1,
         MAX(step_name) FILTER (WHERE fold = 2) AS step_2,
@@ -17,14 +17,14 @@ FROM (
         MAX(fold) > 8 AS is_longer
     FROM (
         SELECT
-            who,
+            who_id,
             journey,
             step_name,
-            ROW_NUMBER() OVER (PARTITION BY who, journey ORDER BY place) AS fold
+            ROW_NUMBER() OVER (PARTITION BY who_id, journey ORDER BY place) AS fold
         FROM page_step
         WHERE next_seq IS NULL OR step_name IS DISTINCT FROM next_step
     ) AS folded
-    GROUP BY who, journey
+    GROUP BY who_id, journey
 ) AS way
 GROUP BY step_1, step_2, step_3, step_4, step_5, step_6, step_7, step_8, is_longer
 ORDER BY

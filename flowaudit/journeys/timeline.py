@@ -75,7 +75,10 @@ def find_visitors(engine: Engine, who: str) -> tuple[str, ...]:
     return found or _visitors(engine, "client = $value", who)
 
 
-_ENDS: Final = "SELECT who, journey, ended FROM journey WHERE who IN (SELECT value FROM chosen)"
+_ENDS: Final = (
+    "SELECT v.who, j.journey, j.ended FROM journey AS j JOIN visitor AS v ON v.who_id = j.who_id"
+    " WHERE v.who IN (SELECT value FROM chosen)"
+)
 
 
 def _visitors(engine: Engine, condition: str, value: str) -> tuple[str, ...]:

