@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 
 LINES = 300_000
-MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 
 
 def write_log(path: Path, lines: int) -> None:
@@ -23,7 +22,8 @@ def write_log(path: Path, lines: int) -> None:
         for i in range(lines):
             seconds = i // 5
             day, rest = divmod(seconds, 86_400)
-            stamp = f"{1 + day % 28:02}/{MONTHS[10]}/2026:{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02} +0100"
+            clock = f"{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}"
+            stamp = f"{1 + day % 28:02}/Nov/2026:{clock} +0100"
             client = f"10.{rng.randrange(4)}.{rng.randrange(250)}.{rng.randrange(250)}"
             file.write(
                 f'{client} - - [{stamp}] "GET /products/{rng.randrange(5_000)} HTTP/1.1" 200'
@@ -51,21 +51,18 @@ def main() -> None:
         small_peak = peak([*flowaudit, str(folder / "s.db"), str(ten_times)])
         cpu, wall = run([*flowaudit, str(folder / "t.db"), str(log)])
         large_peak = peak([*flowaudit, str(folder / "u.db"), str(log)])
-        print(
-            f"flowaudit import: {LINES / cpu:,.0f} lines/s of CPU, {LINES / wall:,.0f} lines/s by the clock"
-        )
-        print(
-            f"  peak memory {small_peak:,.0f} MB for {LINES // 10:,} lines, {large_peak:,.0f} MB for {LINES:,}"
-        )
+        say("flowaudit import", cpu, wall)
+        print(f"  peak memory for {LINES // 10:,} lines: {small_peak:,.0f} MB;", end=" ")
+        print(f"for {LINES:,}: {large_peak:,.0f} MB")
         if shutil.which("goaccess"):
-            cpu, wall = run(
-                ["goaccess", str(log), "--log-format=COMBINED", "-o", str(folder / "g.json")]
-            )
-            print(
-                f"GoAccess:         {LINES / cpu:,.0f} lines/s of CPU, {LINES / wall:,.0f} lines/s by the clock"
-            )
+            out = str(folder / "g.json")
+            say("GoAccess", *run(["goaccess", str(log), "--log-format=COMBINED", "-o", out]))
         else:
             print("GoAccess is not installed")
+
+
+def say(name: str, cpu: float, wall: float) -> None:
+    print(f"{name}: {LINES / cpu:,.0f} lines/s of CPU, {LINES / wall:,.0f} lines/s by the clock")
 
 
 def peak(command: list[str]) -> float:
