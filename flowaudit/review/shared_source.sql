@@ -29,27 +29,35 @@ change AS (
     SELECT
         client_key,
         first_ts AS at_ts,
-        1 AS delta
+        1 AS step
     FROM turn
     WHERE since_same IS NULL OR since_same >= $day_us
     UNION ALL
     SELECT
         client_key,
         last_ts + $day_us AS at_ts,
-        -1 AS delta
+        -1 AS step
     FROM turn
     WHERE until_same IS NULL OR until_same >= $day_us
+),
+-- all changes of one moment at once
+summed AS (
+    SELECT
+        client_key,
+        at_ts,
+        CAST(SUM(step) AS BIGINT) AS delta
+    FROM change
+    GROUP BY client_key, at_ts
 ),
 running AS (
     SELECT
         client_key,
         at_ts,
-        SUM(SUM(delta)) OVER (
+        CAST(SUM(delta) OVER (
             PARTITION BY client_key ORDER BY at_ts
             ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
-        ) >= $actors AS is_shared
-    FROM change
-    GROUP BY client_key, at_ts
+        ) AS BIGINT) >= $actors AS is_shared
+    FROM summed
 ),
 turning AS (
     SELECT

@@ -213,10 +213,10 @@ turn AS (
         who_key,
         seq,
         is_refused,
-        SUM(is_refused) OVER (
+        CAST(SUM(is_refused) OVER (
             PARTITION BY who_kind, who_key, by_path, thing ORDER BY ts, seq
             ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
-        ) AS refusals
+        ) AS BIGINT) AS refusals
     FROM known
 ),
 -- each permission with the latest refusal of the same thing before it
@@ -387,7 +387,7 @@ told AS (
                 allowed_seq IN (SELECT allowed_seq FROM respelled)
                 AND NOT (is_other_verb OR is_other_parameters OR is_other_headers) THEN 5
             ELSE 4
-        END AS severity,
+        END AS grade,
         TRIM(TRAILING ', ' FROM CONCAT(
             CASE
                 WHEN is_other_verb THEN CONCAT('verb (', verb_refused, ' to ', verb_allowed, '), ')
@@ -408,14 +408,14 @@ SELECT
     allowed_ts AS ts,
     allowed_seq AS seq,
     'hit' AS part,
-    severity,
-    severity AS shared_severity,
+    grade AS severity,
+    grade AS shared_severity,
     CAST(NULL AS VARCHAR) AS from_source,
     TRUE AS is_ok,
     '' AS item,
     CONCAT(
         CASE WHEN difference = '' THEN 'nothing' ELSE difference END,
-        CASE WHEN severity = 1 THEN ', after a deployment' ELSE '' END
+        CASE WHEN grade = 1 THEN ', after a deployment' ELSE '' END
     ) AS detail
 FROM told
 UNION ALL

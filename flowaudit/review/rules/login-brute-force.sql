@@ -125,12 +125,12 @@ tried_account AS (
     INNER JOIN tried AS t ON a.login = t.login
 ),
 privileged_login AS (
-    SELECT login, MIN(since_ts) AS since_ts
+    SELECT login, MIN(mark_ts) AS since_ts
     FROM (
-        SELECT a.login, p.since_ts FROM tried_account AS a
+        SELECT a.login, p.since_ts AS mark_ts FROM tried_account AS a
         INNER JOIN privileged_actor AS p ON a.actor = p.actor
         UNION ALL
-        SELECT login, ts AS since_ts FROM failure
+        SELECT login, ts AS mark_ts FROM failure
         WHERE privileged
     ) AS mark
     GROUP BY login
@@ -227,9 +227,9 @@ privileged_failure AS (
     WHERE p.since_ts < f.ts + $window_us
 ),
 levelled AS (
-    SELECT seq, 4 AS severity FROM privileged_failure
+    SELECT seq, 4 AS grade FROM privileged_failure
     UNION ALL
-    SELECT seq, 3 AS severity FROM failure
+    SELECT seq, 3 AS grade FROM failure
     WHERE seq NOT IN (SELECT seq FROM privileged_failure)
 )
 SELECT
@@ -241,9 +241,9 @@ SELECT
     s.ts,
     s.seq,
     'hit' AS part,
-    CASE WHEN s.is_full THEN CASE WHEN s.is_retry = 1 THEN 1 ELSE l.severity END ELSE 0 END
+    CASE WHEN s.is_full THEN CASE WHEN s.is_retry = 1 THEN 1 ELSE l.grade END ELSE 0 END
         AS severity,
-    CASE WHEN s.is_doubly_full THEN CASE WHEN s.is_retry = 1 THEN 1 ELSE l.severity END ELSE 0 END
+    CASE WHEN s.is_doubly_full THEN CASE WHEN s.is_retry = 1 THEN 1 ELSE l.grade END ELSE 0 END
         AS shared_severity,
     s.client_key AS from_source,
     FALSE AS is_ok,

@@ -199,8 +199,8 @@ running AS (
     SELECT
         seq,
         phase,
-        SUM(delta) OVER upto AS ids,
-        SUM(refused_delta) OVER upto AS refused_ids
+        CAST(SUM(delta) OVER upto AS BIGINT) AS ids,
+        CAST(SUM(refused_delta) OVER upto AS BIGINT) AS refused_ids
     FROM change
     WINDOW upto AS (
         PARTITION BY key_names, key_a, place ORDER BY at_ts, phase, seq

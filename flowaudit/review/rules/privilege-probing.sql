@@ -129,10 +129,10 @@ met AS (
     SELECT
         seq,
         phase,
-        SUM(delta) OVER (
+        CAST(SUM(delta) OVER (
             PARTITION BY place ORDER BY at_ts, phase, seq
             ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
-        ) AS actors
+        ) AS BIGINT) AS actors
     FROM meeting_change
 ),
 -- refused to so many others that it says nothing about this account
@@ -180,10 +180,10 @@ running AS (
         seq,
         arm,
         phase,
-        SUM(delta) OVER (
+        CAST(SUM(delta) OVER (
             PARTITION BY arm, actor ORDER BY at_ts, phase, seq
             ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
-        ) AS routes
+        ) AS BIGINT) AS routes
     FROM change
 ),
 probing AS (
@@ -281,10 +281,10 @@ burst_running AS (
         page_ts,
         places,
         phase,
-        SUM(delta) OVER (
+        CAST(SUM(delta) OVER (
             PARTITION BY places ORDER BY at_ts, phase, actor, page_ts
             ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
-        ) AS actors
+        ) AS BIGINT) AS actors
     FROM burst_change
 ),
 interface AS (

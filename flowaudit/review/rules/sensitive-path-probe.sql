@@ -123,8 +123,8 @@ routed AS (
 listed AS (
     SELECT
         path,
-        MIN(entry) AS entry,
-        MIN(tier) AS tier
+        MIN(entry) AS first_entry,
+        MIN(tier) AS first_tier
     FROM tiered AS t
     WHERE
         NOT EXISTS (SELECT 1 FROM routed AS r WHERE t.tier = 'B' AND r.entry = t.entry)
@@ -137,12 +137,12 @@ probe AS (
         m.ts,
         m.client_key,
         l.path,
-        l.tier,
-        l.entry,
+        l.first_tier AS tier,
+        l.first_entry AS entry,
         m.bytes_out AS size,
         COALESCE(m.host, '') AS on_host,
         COALESCE(
-            l.tier = 'A' AND m.status BETWEEN 200 AND 299 AND m.bytes_out > 0
+            l.first_tier = 'A' AND m.status BETWEEN 200 AND 299 AND m.bytes_out > 0
             AND (m.method IS NULL OR m.method <> 'HEAD'),
             FALSE
         ) AS has_content
@@ -169,7 +169,7 @@ alike AS (
 answered AS (
     SELECT on_host, COUNT(DISTINCT path) AS paths
     FROM (
-        SELECT m.path_decoded AS path, COALESCE(m.host, '') AS on_host
+        SELECT m.path_decoded, COALESCE(m.host, '') AS on_host
         FROM matched AS m
         WHERE m.status BETWEEN 200 AND 299 AND m.bytes_out > 0
     ) AS answer
@@ -181,7 +181,7 @@ catch_all AS (
     WHERE
         other_client = client_key
         OR other IN ('/', '/index.html')
-        OR other IN (SELECT path FROM listed WHERE tier = 'A')
+        OR other IN (SELECT path FROM listed WHERE first_tier = 'A')
     UNION ALL
     SELECT a.path, a.client_key, a.size, a.on_host
     FROM alike AS a
@@ -235,10 +235,10 @@ running AS (
     SELECT
         seq,
         phase,
-        SUM(delta) OVER (
+        CAST(SUM(delta) OVER (
             PARTITION BY client_key, tier ORDER BY at_ts, phase, seq
             ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
-        ) AS distinct_paths
+        ) AS BIGINT) AS distinct_paths
     FROM change
 )
 SELECT
