@@ -238,10 +238,10 @@ pair AS (
     SELECT
         a.who_kind,
         a.who_key,
-        a.seq AS allowed_seq,
+        c.allowed_seq,
         a.ts AS allowed_ts,
         a.end_ts,
-        r.seq AS refused_seq,
+        c.refused_seq,
         r.ts AS refused_ts,
         COALESCE(r.resource, a.resource) AS resource_kind,
         COALESCE(r.resource_id, a.resource_id) AS object_id,

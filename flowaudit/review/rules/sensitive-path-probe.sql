@@ -167,13 +167,15 @@ alike AS (
     WHERE m.status BETWEEN 200 AND 299 AND POSITION(c.entry IN m.path_decoded) = 0
 ),
 answered AS (
-    SELECT on_host, COUNT(DISTINCT path) AS paths
+    SELECT on_host, COUNT(DISTINCT path_decoded) AS paths
     FROM (
         SELECT m.path_decoded, COALESCE(m.host, '') AS on_host
         FROM matched AS m
         WHERE m.status BETWEEN 200 AND 299 AND m.bytes_out > 0
     ) AS answer
-    WHERE on_host IN (SELECT on_host FROM content) AND path NOT IN (SELECT path FROM listed)
+    WHERE
+        on_host IN (SELECT on_host FROM content)
+        AND path_decoded NOT IN (SELECT path FROM listed)
     GROUP BY on_host
 ),
 catch_all AS (
