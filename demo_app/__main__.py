@@ -1,0 +1,132 @@
+"""`python -m demo_app`: serve the clinic, live a week in it, and report on what happened."""
+
+import argparse
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+from flowaudit.journeys.engine import Engine
+from flowaudit.policy.rules import load_policy
+from flowaudit.report.build import Report, build_report
+from flowaudit.report.page import render_page
+from flowaudit.report.text import print_report
+from flowaudit.review.engine import review
+from flowaudit.trail.check import verify_trail
+from flowaudit.vault.tokens import Vault
+
+from .browser import Time, Wire
+from .serving import POLICY, serve
+from .store import Clinic
+from .verdict import Verdict, judge
+from .week import DAY_S, START, Week
+
+__all__ = ["live", "main", "read"]
+
+SEED: Final = 7
+BEFORE, AFTER = "1.4.2", "1.5.0"
+"""Versions of the portal before and after the release in the middle of the week."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the demo; exit status 1 if an attack was missed or somebody honest accused."""
+    parser = argparse.ArgumentParser(prog="python -m demo_app", description=__doc__)
+    parser.add_argument("--output", type=Path, default=Path("demo-output"), metavar="FOLDER")
+    parser.add_argument("--days", type=float, default=7.0, help="how much of the week (default 7)")
+    parser.add_argument("--seed", type=int, default=SEED, help="another seed, another week")
+    args = parser.parse_args(arguments)
+    trail = _fresh_trail(args.output)
+    page = args.output / "flow-report.html"
+    week = live(trail, days=args.days, seed=args.seed)
+    print("Reading the trail …", flush=True)
+    report, verdict = read(trail, week)
+    page.write_text(render_page(report), "utf-8")
+    print()
+    print_report(report, page=str(page))
+    return _conclude(report, verdict, page, trail)
+
+
+def live(trail: Path, *, days: float = 7.0, seed: int = SEED) -> Week:
+    """Serve the portal, let the week happen, with a release in its middle."""
+    began = time.monotonic()
+    clock = Time(START)
+    wire = Wire(clock)
+    clinic = Clinic(seed, clock, BEFORE)
+    week = Week(clinic, wire, seed, days)
+    week.plan()
+    release = START + days * DAY_S / 2
+    with serve(clinic, trail, clock) as (port, _):
+        wire.connect(port)
+        _run_days(week, START, release, began)
+        wire.close()
+    clinic.version = AFTER
+    with serve(clinic, trail, clock) as (port, audit):
+        audit.record("ops", "deploy", service="clinic", version=AFTER)
+        wire.connect(port)
+        _run_days(week, release, START + days * DAY_S, began)
+        wire.close()
+        counters = {name: n for name, n in audit.counters.items() if n}
+    if counters:
+        print(f"  not everything was captured: {counters}", file=sys.stderr)
+    return week
+
+
+def read(trail: Path, week: Week) -> tuple[Report, Verdict]:
+    """Verify the trail, review it, and gather the report."""
+    policy = load_policy(POLICY)
+    with Vault(trail.with_name(f"{trail.name}.vault")) as vault:
+        names = vault.identities()
+    verification = verify_trail(trail)
+    with Engine.open(trail) as engine:
+        said = review(engine, policy.review)
+        report = build_report(
+            engine,
+            name="clinic",
+            made_ts=int((START + week.days * DAY_S) * 1_000_000),
+            review=said,
+            verification=verification,
+            flows=policy.flows,
+            names=names,
+        )
+        return report, judge(engine, said, week.planted, names)
+
+
+def _run_days(week: Week, start: float, end: float, began: float) -> None:
+    at = start
+    while at < end:
+        at = min(at + DAY_S - (at - START) % DAY_S, end)
+        week.run(at)
+        took = time.monotonic() - began
+        day = time.strftime("%A", time.gmtime(at - 1))
+        print(f"  {day:<10} {week.wire.requests:>7,} requests  {took:>5.1f} s", flush=True)
+
+
+def _fresh_trail(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    trail = folder / "clinic.db"
+    for old in folder.glob("clinic.db*"):
+        shutil.rmtree(old) if old.is_dir() else old.unlink()
+    return trail
+
+
+def _conclude(report: Report, verdict: Verdict, page: Path, trail: Path) -> int:
+    check = report.verification
+    is_intact = check is not None and check.ok
+    print(f"\nThe trail {'verifies' if is_intact else 'DOES NOT VERIFY'}.")
+    total = len(verdict.found) + len(verdict.missed)
+    print(f"Planted attacks found: {len(verdict.found)} of {total}.")
+    for attack, finding in verdict.found:
+        print(f"  found   {finding.severity:<9}{attack.rule:<23}{attack.what}")
+    for attack in verdict.missed:
+        print(f"  MISSED           {attack.rule:<23}{attack.what}")
+    print(f"Findings on honest people: {len(verdict.accused)}.")
+    for finding in verdict.accused:
+        print(f"  FALSE   {finding.severity:<9}{finding.id}: {dict(finding.key)}")
+    print(f"\nReport: {page}")
+    print(f"Next: open it in a browser, or run: flowaudit verify --trail {trail}")
+    return 0 if verdict.is_right and is_intact else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
