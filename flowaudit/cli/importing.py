@@ -10,7 +10,7 @@ from typing import Any
 from ..journeys.importers import IMPORT_FORMATS, ImportResult, import_log
 from ..journeys.lines import Progress
 from .options import add_format, add_trail, trail_paths
-from .output import print_csv, print_json
+from .output import print_csv, print_json, safe_text
 from .wording import count, fold, next_command
 
 __all__ = ["add_parser", "run", "shown_progress"]
@@ -110,6 +110,9 @@ def _print_text(result: ImportResult, trail: Path, *, is_redacted: bool) -> None
         numbers = ", ".join(map(str, result.malformed_lines))
         more = result.malformed - len(result.malformed_lines)
         print(fold(f"Malformed: line {numbers}" + (f" and {more:,} more" if more else "") + "."))
+    if result.left_out:
+        names = ", ".join(map(safe_text, result.left_out))
+        print(fold(f"Not in the schema, and so left out: {names}."))
     if result.malformed == result.lines > 0:
         print("Is it another format? Say which with --as.")
     if is_redacted and result.form != "events" and result.events:

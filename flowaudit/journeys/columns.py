@@ -87,7 +87,7 @@ _DERIVED: Final = {
     "is_page": (
         f"{_COUNTED} AND coalesce(method = 'GET' AND status IN (200, 304)"
         " AND CASE WHEN nav IS NOT NULL THEN nav = 'page'"
-        f" ELSE NOT regexp_matches(coalesce(path, route), '{_NOT_A_PAGE}', 'i') END, false)"
+        f" ELSE NOT regexp_matches(lower(coalesce(path, route)), '{_NOT_A_PAGE}') END, false)"
     ),
 }
 """Columns made as events are read: they need the row alone."""

@@ -37,6 +37,9 @@ PROBE_LINES: Final = 200
 SHOWN_LINES: Final = 50
 """Numbers of malformed lines that are reported."""
 
+SHOWN_FIELDS: Final = 20
+"""Names of fields that are reported as left out."""
+
 
 @dataclass(frozen=True, slots=True)
 class ImportResult:
@@ -52,10 +55,15 @@ class ImportResult:
     """What the lines were read as."""
     known: int
     """Events that the trail had already."""
+    left_out: tuple[str, ...]
+    """Fields of given events that are not in the schema, and so not in the trail; the first 20."""
 
 
 class _Reader(Protocol):
     """Makes events of lines and hands them on."""
+
+    left_out: set[str]
+    """Names of fields that did not get into an event."""
 
     def take(self, line: str) -> bool:
         """Take a line; False if it is malformed."""
@@ -100,7 +108,15 @@ def import_log(
                 if malformed <= SHOWN_LINES:
                     numbers.append(lines)
         group.commit()
-    return ImportResult(lines, group.added, malformed, tuple(numbers), form, group.known)
+    return ImportResult(
+        lines,
+        group.added,
+        malformed,
+        tuple(numbers),
+        form,
+        group.known,
+        tuple(sorted(reader.left_out)[:SHOWN_FIELDS]),
+    )
 
 
 class _Group:
@@ -150,6 +166,7 @@ class _LogEvents:
         self._lines = lines
         self._n = 0
         self._committed = group.committed(source)
+        self.left_out: set[str] = set()
 
     def take(self, line: str) -> bool:
         """Take a line; False if it is malformed."""
@@ -178,12 +195,15 @@ class _GivenEvents:
         self._committed = group.committed(source)
         self._numbering = Numbering()
         self._has_read_trail = False
+        self.left_out: set[str] = set()
 
     def take(self, line: str) -> bool:
         """Take a line; False if it is malformed."""
         event = given_event(line)
         if event is None:
             return False
+        if event.left_out and len(self.left_out) < SHOWN_FIELDS:
+            self.left_out |= event.left_out
         if event.source is not None and event.n is not None:
             source, n = event.source, event.n
             is_known = self._is_known(source, n)

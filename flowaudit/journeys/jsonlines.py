@@ -40,6 +40,8 @@ class GivenEvent:
     personal: bytes
     source: str | None
     n: int | None
+    left_out: frozenset[str]
+    """Names of fields that are not in the schema, and so not in the event."""
 
     def core_bytes(self, source: str, n: int) -> bytes:
         """Its core's canonical bytes under a source and a number."""
@@ -50,8 +52,7 @@ def given_event(line: str) -> GivenEvent | None:
     """The event of a line, or `None` if the line is not one of schema 1."""
     try:
         fields = {k: v for k, v in _DECODE(line).items() if v not in (None, "", [], {})}
-        if fields.keys() - _CORE - _PERSONAL - _PLACES:
-            return None
+        left_out = fields.keys() - _CORE - _PERSONAL - _PLACES
         for name in fields.keys() & {"data", "facts"}:
             # what is no map fails the conversion below
             if isinstance(fields[name], dict):
@@ -64,7 +65,7 @@ def given_event(line: str) -> GivenEvent | None:
         return None
     if not _is_sound(core) or size > MAX_CORE_BYTES - 64 or len(body) > MAX_PERSONAL_BYTES:
         return None
-    return GivenEvent(core, body, core.get("source"), core.get("n"))
+    return GivenEvent(core, body, core.get("source"), core.get("n"), frozenset(left_out))
 
 
 def _is_sound(core: dict[str, Any]) -> bool:

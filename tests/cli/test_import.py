@@ -58,6 +58,14 @@ def test_the_same_content_packed_adds_nothing(log, trail, capsys):
     assert "3 events of them the trail had already." in capsys.readouterr().out
 
 
+def test_fields_that_are_not_in_the_schema_are_named(log, trail, capsys):
+    log.write_text('{"kind":"request","ts":1,"colour":"red","size":1}\n')
+    assert main(["import", str(log), "--trail", str(trail)]) == 0
+    out = capsys.readouterr().out
+    assert "1 line read as events: 1 event added" in out
+    assert "Not in the schema, and so left out: colour, size." in out
+
+
 def test_a_wrong_format_is_suspected_aloud(log, trail, capsys):
     assert main(["import", str(log), "--trail", str(trail), "--as", "common"]) == 0
     assert "Say which with --as." in capsys.readouterr().out
