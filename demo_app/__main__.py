@@ -98,8 +98,8 @@ def _run_days(week: Week, start: float, end: float, began: float) -> None:
         at = min(at + DAY_S - (at - START) % DAY_S, end)
         week.run(at)
         took = time.monotonic() - began
-        day = time.strftime("%A", time.gmtime(at - 1))
-        print(f"  {day:<10} {week.wire.requests:>7,} requests  {took:>5.1f} s", flush=True)
+        until = time.strftime("%A %H:%M", time.gmtime(at))
+        print(f"  to {until:<16}{week.wire.requests:>7,} requests {took:>6.1f} s", flush=True)
 
 
 def _fresh_trail(folder: Path) -> Path:

@@ -53,7 +53,7 @@ def judge(
             missed.append(attack)
         else:
             found.append((attack, proof))
-    guilty = {(address, None) for attack in planted for address in attack.addresses}
+    guilty: set[Doer] = {(address, None) for attack in planted for address in attack.addresses}
     guilty |= {(address, attack.identity) for attack in planted for address in attack.addresses}
     accused = tuple(f for f, doers in accusations if doers - guilty)
     return Verdict(tuple(found), tuple(missed), accused)

@@ -108,9 +108,9 @@ class Week:
     def _plan_patients(self, at_home: Sequence[Account], at_work: Sequence[Account]) -> None:
         for number, account in enumerate(at_home):
             address = f"192.0.2.{number + 1}" if number % 3 else f"2001:db8:{number:x}::7"
-            self._plan_visits(self._person(account.name, address, account=account), 1.0)
+            self._plan_visits(self._person(account.name, address, account=account), 1.2)
         for account in at_work:
-            self._plan_visits(self._person(account.name, OFFICE_ADDRESS, account=account), 0.8)
+            self._plan_visits(self._person(account.name, OFFICE_ADDRESS, account=account), 1.0)
 
     def _plan_visits(self, person: Person, per_day: float) -> None:
         for day in range(int(self.days + 0.999)):
