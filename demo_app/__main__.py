@@ -26,7 +26,10 @@ __all__ = ["live", "main", "read"]
 
 SEED: Final = 7
 BEFORE, AFTER = "1.4.2", "1.5.0"
-"""Versions of the portal before and after the release in the middle of the week."""
+"""Versions of the portal before and after the release."""
+
+RELEASE_DAY: Final = 3.5
+"""Days after the week's start at which it is: Thursday noon."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -47,29 +50,36 @@ def main(arguments: list[str] | None = None) -> int:
     return _conclude(report, verdict, page, trail)
 
 
-def live(trail: Path, *, days: float = 7.0, seed: int = SEED) -> Week:
-    """Serve the portal, let the week happen, with a release in its middle."""
+def live(
+    trail: Path, *, days: float = 7.0, seed: int = SEED, release_day: float = RELEASE_DAY
+) -> Week:
+    """Serve the portal and let the week happen, with a release in it if it is long enough."""
     began = time.monotonic()
     clock = Time(START)
     wire = Wire(clock)
     clinic = Clinic(seed, clock, BEFORE)
     week = Week(clinic, wire, seed, days)
     week.plan()
-    release = START + days * DAY_S / 2
-    with serve(clinic, trail, clock) as (port, _):
-        wire.connect(port)
-        _run_days(week, START, release, began)
-        wire.close()
-    clinic.version = AFTER
-    with serve(clinic, trail, clock) as (port, audit):
-        audit.record("ops", "deploy", service="clinic", version=AFTER)
-        wire.connect(port)
-        _run_days(week, release, START + days * DAY_S, began)
-        wire.close()
-        counters = {name: n for name, n in audit.counters.items() if n}
-    if counters:
-        print(f"  not everything was captured: {counters}", file=sys.stderr)
+    for version, start, end in _releases(days, release_day):
+        clinic.version = version
+        with serve(clinic, trail, clock) as (port, audit):
+            if version != BEFORE:
+                audit.record("ops", "deploy", service="clinic", version=version)
+            wire.connect(port)
+            _run_days(week, start, end, began)
+            wire.close()
+            counters = {name: n for name, n in audit.counters.items() if n}
+        if counters:
+            print(f"  not everything was captured: {counters}", file=sys.stderr)
     return week
+
+
+def _releases(days: float, release_day: float) -> list[tuple[str, float, float]]:
+    """Each version of the portal, from when to when."""
+    end, release = START + days * DAY_S, START + release_day * DAY_S
+    if release >= end:
+        return [(BEFORE, START, end)]
+    return [(BEFORE, START, release), (AFTER, release, end)]
 
 
 def read(trail: Path, week: Week) -> tuple[Report, Verdict]:
@@ -87,6 +97,7 @@ def read(trail: Path, week: Week) -> tuple[Report, Verdict]:
             review=said,
             verification=verification,
             flows=policy.flows,
+            trail=str(trail),
             names=names,
         )
         return report, judge(engine, said, week.planted, names)
