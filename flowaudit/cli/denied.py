@@ -84,7 +84,7 @@ def _print_text(report: DeniedReport, scope: Scope, trail: Path, names: dict[str
     print(fold(f"The worst hour began {moment(busiest)} UTC, with {most:,}."))
     print_ranking("By client", _labelled(report.by_client, "(no address)"), report.total)
     people = [(names.get(key or "", key), n) for key, n in report.by_actor]
-    print_ranking("By actor", _labelled(people, "(nobody signed in)"), report.total)
+    print_ranking("By actor", _labelled(people, "(no actor)"), report.total)
     print_ranking("By route", _labelled(report.by_route, "(no route)"), report.total)
     print_ranking("By reason", _labelled(report.by_reason, "(no reason)"), report.total)
     _print_days(report)

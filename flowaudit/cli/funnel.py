@@ -56,19 +56,17 @@ def _print_text(result: FunnelResult, trail: Path) -> None:
         share = percent(result.drop_off[worst], result.reached[worst])
         print(
             fold(
-                f"Most are lost after {safe_text(result.steps[worst])}: {share} go no further"
+                f"Most were lost after {safe_text(result.steps[worst])}: {share} went no further"
                 f" ({result.drop_off[worst]:,} of {result.reached[worst]:,})."
             )
         )
-    print(f"\n  {'step':<{STEP_WIDTH}}{'':{BAR_WIDTH}}{'journeys':>9}{'of all':>7}  median time")
-    for step, reached, median_us in zip(
-        result.steps, result.reached, result.median_us, strict=True
-    ):
-        name = shorten(safe_text(step), STEP_WIDTH - 2)
-        took = duration(median_us) if step is not result.steps[0] and reached else ""
+    print(f"\n  {'step':<{STEP_WIDTH}}{'':{BAR_WIDTH}}{'journeys':>9}{'of all':>8}  median time")
+    for place, step in enumerate(result.steps):
+        reached, name = result.reached[place], shorten(safe_text(step), STEP_WIDTH - 2)
+        took = duration(result.median_us[place]) if place and reached else ""
         print(
             f"  {name:<{STEP_WIDTH}}{bar(reached, result.reached[0]):<{BAR_WIDTH}}"
-            f"{reached:>9,}{percent(reached, result.reached[0]):>7}  {took}".rstrip()
+            f"{reached:>9,}{percent(reached, result.reached[0]):>8}  {took}".rstrip()
         )
     next_command("flowaudit", "flows", "--trail", trail)
 
@@ -77,12 +75,12 @@ def _first_sentence(result: FunnelResult) -> str:
     first, last = safe_text(result.steps[0]), safe_text(result.steps[-1])
     if not result.reached[0]:
         return (
-            f"No journey reaches {first} with success. Steps are called as in"
+            f"No journey reached {first} with success. Steps are called as in"
             " `flowaudit flows`; --by path takes paths."
         )
     if len(result.steps) == 1:
-        return f"{count(result.reached[0], 'journey')} reach {first}."
+        return f"{count(result.reached[0], 'journey')} reached {first}."
     return (
-        f"Of {count(result.reached[0], 'journey')} that reach {first}, {result.reached[-1]:,}"
-        f" ({percent(result.reached[-1], result.reached[0])}) reach {last}."
+        f"Of {count(result.reached[0], 'journey')} that reached {first}, {result.reached[-1]:,}"
+        f" ({percent(result.reached[-1], result.reached[0])}) came as far as {last}."
     )

@@ -49,8 +49,8 @@ def test_json_has_the_documented_keys_and_no_others(trail, capsys):
 def test_text_names_the_biggest_loss_in_a_sentence(trail, capsys):
     assert main(["funnel", "--trail", trail, "/1", "/2"]) == 0
     out = capsys.readouterr().out
-    assert out.startswith("Of 3 journeys that reach /1, 2 (67 %) reach /2.")
-    assert "Most are lost after /1: 33 % go no further (1 of 3)." in out
+    assert out.startswith("Of 3 journeys that reached /1, 2 (67 %) came as far as /2.")
+    assert "Most were lost after /1: 33 % went no further (1 of 3)." in out
     assert "5 s" in out
     assert max(map(len, out.splitlines()[:-1])) <= 80
     assert out.splitlines()[-1] == f"Next: flowaudit flows --trail {trail}"
@@ -68,5 +68,5 @@ def test_steps_by_path(trail, capsys):
 def test_a_step_that_nobody_takes_is_told_with_what_may_help(trail, capsys):
     assert main(["funnel", "--trail", trail, "/none", "/1"]) == 0
     out = capsys.readouterr().out
-    assert out.startswith("No journey reaches /none with success.")
+    assert out.startswith("No journey reached /none with success.")
     assert "--by path" in out
