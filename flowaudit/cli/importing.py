@@ -105,11 +105,11 @@ def _print_text(result: ImportResult, trail: Path, *, is_redacted: bool) -> None
         )
     )
     if result.known:
-        print(f"{count(result.known, 'event')} of them the trail had already.")
+        print(f"The trail already had {result.known:,} of these events.")
     if result.malformed:
         numbers = ", ".join(map(str, result.malformed_lines))
         more = result.malformed - len(result.malformed_lines)
-        print(fold(f"Malformed: line {numbers}" + (f" and {more:,} more" if more else "") + "."))
+        print(fold(f"Malformed lines: {numbers}" + (f" and {more:,} more" if more else "") + "."))
     if result.left_out:
         names = ", ".join(map(safe_text, result.left_out))
         print(fold(f"Not in the schema, and so left out: {names}."))

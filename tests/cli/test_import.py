@@ -40,7 +40,7 @@ def test_text_begins_with_a_sentence_and_ends_with_what_to_run_next(log, trail, 
     assert main(["import", str(log), "--trail", str(trail)]) == 0
     out, err = capsys.readouterr()
     assert out.startswith("4 lines read as combined: 3 events added to")
-    assert "Malformed: line 4." in out
+    assert "Malformed lines: 4." in out
     assert out.splitlines()[-1] == f"Next: flowaudit flows --trail {trail}"
     assert err == ""
 
@@ -55,7 +55,7 @@ def test_the_same_content_packed_adds_nothing(log, trail, capsys):
     packed.write_bytes(gzip.compress(log.read_bytes()))
     main(["import", str(log), "--trail", str(trail)])
     main(["import", str(packed), "--trail", str(trail)])
-    assert "3 events of them the trail had already." in capsys.readouterr().out
+    assert "The trail already had 3 of these events." in capsys.readouterr().out
 
 
 def test_fields_that_are_not_in_the_schema_are_named(log, trail, capsys):
