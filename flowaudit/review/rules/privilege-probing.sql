@@ -206,24 +206,23 @@ prober AS (
     SELECT DISTINCT actor, place FROM probing
     WHERE actor IN (SELECT actor FROM probing WHERE severity > 0)
 ),
--- refusals on routes that enough accounts met, by the page load that each came with
+-- refusals by the page load that each came with, of accounts that met what enough others did
 shared_place AS (
     SELECT place FROM refusal
     WHERE is_ordinary = 1
     GROUP BY place
     HAVING COUNT(DISTINCT actor) > $other_actors
 ),
+sharer AS (
+    SELECT DISTINCT actor FROM refusal
+    WHERE is_ordinary = 1 AND place IN (SELECT place FROM shared_place)
+),
 seen AS (
     SELECT seq, ts, actor, place, 1 AS phase, CAST(NULL AS BIGINT) AS loaded_ts FROM refusal
-    WHERE is_ordinary = 1 AND place IN (SELECT place FROM shared_place)
+    WHERE is_ordinary = 1 AND actor IN (SELECT actor FROM sharer)
     UNION ALL
     SELECT e.seq, e.ts, e.actor, '' AS place, 0 AS phase, e.ts AS loaded_ts FROM events AS e
-    WHERE
-        e.is_page
-        AND e.actor IN (
-            SELECT actor FROM refusal
-            WHERE is_ordinary = 1 AND place IN (SELECT place FROM shared_place)
-        )
+    WHERE e.is_page AND e.actor IN (SELECT actor FROM sharer)
 ),
 after_page AS (
     SELECT
