@@ -1,135 +1,162 @@
-"""Everything a report says, gathered from an engine over the events."""
+"""A report's numbers, gathered once from the analyses, the review and the verification."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from ..journeys.denied import denied
-from ..journeys.engine import Engine, read_sql
-from ..journeys.flows import flow_report, ways
-from ..journeys.funnel import funnel
-from ..journeys.tables import make_journeys
+from ..journeys.denied import DeniedReport, denied
+from ..journeys.engine import Engine
+from ..journeys.flows import FlowReport, flow_report
 from ..review.finding import Finding, Review
 from ..trail.verification import Verification
-from .flow_picture import COLUMNS, Way, make_picture
-from .over_time import make_timeline
-from .values import Evidence, FlowPicture, FunnelPart, Report, ShownFinding
+from .changes import Release, releases
+from .ladder import Ladder, commonest_ladder, ladder
+from .picture import Picture, picture_of
+from .series import Series, client_series, denied_series, journey_series
+from .witnesses import Moment, events_behind
 
-__all__ = ["Wishes", "build_report"]
+__all__ = ["Case", "Report", "build_report"]
 
-TOP: Final = 10
-"""Rows of each list."""
-
-MOST_WAYS: Final = 20_000
-"""Ways looked at one by one for the picture; rarer ones are counted and named as left out."""
-
-MOST_FINDINGS: Final = 100
-"""Findings shown with their events; the number of all is always said."""
+MOST_CASES: Final = 100
+"""Findings shown with their events, the gravest first; the number of all is always said."""
 
 EVIDENCE: Final = 20
 """Events shown behind one finding; all their `seq` are in `flowaudit review`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
-    """What a reader asks for."""
+class Case:
+    """A finding with the events behind it."""
 
-    title: str = "flowaudit"
-    trail: str = "flowaudit.db"
-    funnel: Sequence[str] = ()
-    flows: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
-    """Declared flows: the first is shown if no funnel is asked for."""
-    login_path: str | None = None
+    finding: Finding
+    title: str
+    """The finding's sentence."""
+    key: str
+    """Whom or what it is about, with names instead of tokens where they may be known."""
+    events: tuple[Moment, ...]
+    """The first of the events that made it fire."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything that a page or a summary shows."""
+
+    name: str
+    """What the report is about: a service, or a file."""
+    trail: str
+    """The trail's file as one would type it; empty if there is none to ask further."""
+    made_ts: int
+    """When it was made, µs UTC."""
+    flow: FlowReport
+    denied: DeniedReport
+    ladders: tuple[Ladder, ...]
+    """Funnels: what was asked for, else what is declared, else the commonest way."""
+    picture: Picture
+    journeys: Series
+    denied_times: Series
+    denied_sources: tuple[tuple[str, Series], ...]
+    releases: tuple[Release, ...]
+    review: Review
+    cases: tuple[Case, ...]
+    verification: Verification | None
+    """`None` for a log file that was imported for the report alone."""
     names: Mapping[str, str] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+    """Who tokens are, as far as the reader may know."""
+    left_out: tuple[str, ...] = ()
+    """Sentences on what is not counted."""
+
+    def name_of(self, token: str) -> str:
+        """Who a token is, if that may be known; else the token."""
+        return self.names.get(token, token)
 
 
 def build_report(
-    engine: Engine, wishes: Wishes, *, review: Review, verification: Verification | None
+    engine: Engine,
+    *,
+    name: str,
+    made_ts: int,
+    review: Review,
+    verification: Verification | None,
+    trail: str = "",
+    funnel: Sequence[str] = (),
+    flows: Mapping[str, Mapping[str, object]] | None = None,
+    names: Mapping[str, str] | None = None,
+    login_path: str | None = None,
+    left_out: Sequence[str] = (),
 ) -> Report:
-    """Gather a report's numbers."""
-    flows = flow_report(engine, top=TOP)
-    funnel_part = _funnel(engine, wishes)
-    refusals = denied(engine, login_path=wishes.login_path, top=TOP)
-    goal = None
-    if funnel_part is not None and not funnel_part.is_guess:
-        goal = funnel_part.result.steps[-1]
+    """Gather a report.
+
+    Args:
+        engine: where the events are.
+        name: what the report is about.
+        made_ts: now, µs UTC.
+        review: what the detections said of the same events.
+        verification: whether the trail holds; `None` if there is none.
+        trail: the trail's file as one would type it.
+        funnel: steps to follow; without them the declared `flows`, else the commonest way.
+        flows: the section `[flows]` of the policy file.
+        names: token → identity, for a reader who may know.
+        login_path: a redirect to here is a refusal (imported logs).
+        left_out: sentences on what is not counted.
+    """
+    flow = flow_report(engine)
+    refusals = denied(engine, login_path=login_path)
+    went_live = releases(engine)
+    ladders = _ladders(engine, funnel, flows or {}, went_live)
+    span = flow.first_ts, flow.last_ts
     return Report(
-        title=wishes.title,
-        trail=wishes.trail,
-        flows=flows,
-        picture=_picture(engine, goal),
-        funnel=funnel_part,
+        name=name,
+        trail=trail,
+        made_ts=made_ts,
+        flow=flow,
         denied=refusals,
-        timeline=make_timeline(engine, refusals, flows.first_ts, flows.last_ts),
+        ladders=ladders,
+        picture=picture_of(engine, goal=_goal(ladders)),
+        journeys=journey_series(engine, *span),
+        denied_times=denied_series(engine, *span),
+        denied_sources=client_series(engine, refusals.by_client, *span),
+        releases=went_live,
         review=review,
-        findings=_with_evidence(engine, review.findings[:MOST_FINDINGS]),
+        cases=_cases(engine, review.findings[:MOST_CASES], names or {}),
         verification=verification,
-        names=wishes.names,
-        notes=wishes.notes,
+        names=names or {},
+        left_out=tuple(left_out),
     )
 
 
-def _funnel(engine: Engine, wishes: Wishes) -> FunnelPart | None:
-    if wishes.funnel:
-        return FunnelPart(None, funnel(engine, tuple(wishes.funnel)), is_guess=False)
-    for name, flow in wishes.flows.items():
-        steps = flow.get("steps")
-        if isinstance(steps, list) and steps:
-            return FunnelPart(name, funnel(engine, [str(s) for s in steps]), is_guess=False)
-    steps = _commonest_way(engine)
-    return FunnelPart(None, funnel(engine, steps), is_guess=True) if steps else None
-
-
-def _commonest_way(engine: Engine) -> list[str]:
-    """The steps of the way that most journeys of several pages take; without repeats."""
-    for way in ways(engine, top=100):
-        steps = list(dict.fromkeys(step for step in way.steps if step is not None))
-        if len(steps) > 1:
-            return steps
-    return []
-
-
-def _picture(engine: Engine, goal: str | None) -> FlowPicture:
-    make_journeys(engine)
-    engine.keep_once("flow_step", read_sql(__package__, "flow_step.sql"))
-    rows = engine.rows(read_sql(__package__, "flow_ways.sql"), {"goal": f"+{goal or ''}"})
-    taken = [
-        Way(
-            steps=tuple(step for step in row[:COLUMNS] if step is not None),
-            goes_on=row[COLUMNS],
-            has_goal=goal is not None and row[COLUMNS + 1],
-            journeys=row[COLUMNS + 2],
-            repeats=row[COLUMNS + 3 :],
-        )
-        for row in rows[:MOST_WAYS]
+def _ladders(
+    engine: Engine,
+    asked: Sequence[str],
+    flows: Mapping[str, Mapping[str, object]],
+    went_live: Sequence[Release],
+) -> tuple[Ladder, ...]:
+    if asked:
+        return (ladder(engine, "The funnel asked for", asked, went_live, by="route"),)
+    declared = [
+        ladder(engine, name, [str(step) for step in steps], went_live, by="route")
+        for name, flow in flows.items()
+        if isinstance(steps := flow.get("steps"), list) and steps
     ]
-    stays = {
-        (fold - 1, step): stay
-        for fold, step, stay in engine.rows(read_sql(__package__, "flow_stays.sql"))
-    }
-    left_out = sum(row[COLUMNS + 2] for row in rows[MOST_WAYS:])
-    return make_picture(taken, stays, goal, left_out)
+    return tuple(declared) or commonest_ladder(engine, went_live, by="route")
 
 
-def _with_evidence(engine: Engine, findings: Sequence[Finding]) -> tuple[ShownFinding, ...]:
-    wanted = sorted({seq for finding in findings for seq in finding.events[:EVIDENCE]})
-    if not wanted:
-        return tuple(ShownFinding(finding, ()) for finding in findings)
-    engine.view("wanted", wanted)
-    events: defaultdict[int, Evidence] = defaultdict()
-    for seq, ts, kind, action, method, path, template, status, outcome in engine.rows(
-        read_sql(__package__, "evidence.sql")
-    ):
-        target = path or template or ""
-        what = f"{method} {target}" if kind == "request" and method else f"{kind} {action or ''}"
-        if kind != "request" and target:
-            what = f"{what.strip()} {target}"
-        events[seq] = Evidence(seq, ts, what.strip(), status, outcome)
+def _goal(ladders: Sequence[Ladder]) -> str | None:
+    """What people come for: the last step of the first funnel, unless that is only a guess."""
+    if not ladders or ladders[0].origin == "commonest":
+        return None
+    return ladders[0].result.steps[-1]
+
+
+def _cases(
+    engine: Engine, findings: Sequence[Finding], names: Mapping[str, str]
+) -> tuple[Case, ...]:
+    behind = events_behind(engine, [seq for f in findings for seq in f.events[:EVIDENCE]])
     return tuple(
-        ShownFinding(
-            finding, tuple(events[seq] for seq in finding.events[:EVIDENCE] if seq in events)
+        Case(
+            finding=finding,
+            title=finding.title,
+            key=", ".join(f"{what} {names.get(whom, whom)}" for what, whom in finding.key.items()),
+            events=tuple(behind[seq] for seq in finding.events[:EVIDENCE] if seq in behind),
         )
         for finding in findings
     )

@@ -93,7 +93,7 @@ def commonest_ladder(engine: Engine, releases: Sequence[Release], *, by: By) -> 
 def _compare(engine: Engine, position: int, release: Release) -> Comparison | None:
     """The loss behind a step (from 1) before and after a release."""
     for view, step in (("drop_first", 1), ("drop_here", position), ("drop_there", position + 1)):
-        engine.view(view, f"SELECT who, journey, at_ts FROM funnel_reached_{step}")
+        engine.view(view, f"SELECT who_id, journey, at_ts FROM funnel_reached_{step}")
     ((of_before, on_before, of_after, on_after),) = engine.rows(
         read_sql(__package__, "drop_by_release.sql"), {"release_ts": release.ts}
     )

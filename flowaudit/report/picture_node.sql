@@ -25,18 +25,18 @@ FROM (
             times,
             stay_us,
             ROW_NUMBER() OVER (
-                PARTITION BY place, label, state ORDER BY stay_us NULLS LAST, who, journey
+                PARTITION BY place, label, state ORDER BY stay_us NULLS LAST, who_id, journey
             ) AS stay_rank,
             COUNT(stay_us) OVER (PARTITION BY place, label, state) AS stays
         FROM (
             SELECT
-                who,
+                who_id,
                 journey,
                 place,
                 label,
                 state,
                 times,
-                LEAD(first_ts) OVER (PARTITION BY who, journey ORDER BY place) - first_ts AS stay_us
+                LEAD(first_ts) OVER (PARTITION BY who_id, journey ORDER BY place) - first_ts AS stay_us
             FROM picture_step
         ) AS timed
         WHERE place <= $columns

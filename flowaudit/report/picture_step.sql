@@ -1,7 +1,7 @@
 -- What a journey shows: its pages, and what was refused or failed, in order; the same thing again
 -- is folded into one. place counts from 1, state is 'ok', 'refused' or 'failed'.
 SELECT
-    who,
+    who_id,
     journey,
     place,
     MAX(step_name) AS label,
@@ -10,18 +10,18 @@ SELECT
     COUNT(*) AS times
 FROM (
     SELECT
-        who,
+        who_id,
         journey,
         ts,
         step_name,
         step_state,
         CAST(SUM(starts) OVER (
-            PARTITION BY who, journey ORDER BY ts, seq
+            PARTITION BY who_id, journey ORDER BY ts, seq
             ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
         ) AS BIGINT) AS place
     FROM (
         SELECT
-            who,
+            who_id,
             journey,
             ts,
             seq,
@@ -34,7 +34,7 @@ FROM (
             END AS starts
         FROM (
             SELECT
-                who,
+                who_id,
                 journey,
                 ts,
                 seq,
@@ -47,7 +47,7 @@ FROM (
             FROM journey_event
             WHERE is_page OR outcome IN ('denied', 'hidden', 'throttled', 'error')
         ) AS shown
-        WINDOW walk AS (PARTITION BY who, journey ORDER BY ts, seq)
+        WINDOW walk AS (PARTITION BY who_id, journey ORDER BY ts, seq)
     ) AS marked
 ) AS folded
-GROUP BY who, journey, place
+GROUP BY who_id, journey, place

@@ -4,7 +4,7 @@ SELECT
     rank_1, rank_2, rank_3, rank_4, rank_5, rank_6, rank_7, goes_on, has_goal, COUNT(*) AS n
 FROM (
     SELECT
-        s.who,
+        s.who_id,
         s.journey,
         MAX(CASE WHEN k.rank > k.shown THEN 0 ELSE k.rank END) FILTER (WHERE s.place = 1) AS rank_1,
         MAX(CASE WHEN k.rank > k.shown THEN 0 ELSE k.rank END) FILTER (WHERE s.place = 2) AS rank_2,
@@ -17,14 +17,14 @@ FROM (
         MAX(s.goals) > 0 AS has_goal
     FROM (
         SELECT
-            who,
+            who_id,
             journey,
             place,
             label,
             state,
-            MAX(place) OVER (PARTITION BY who, journey) AS last_place,
+            MAX(place) OVER (PARTITION BY who_id, journey) AS last_place,
             COUNT(*) FILTER (WHERE label = $goal AND state = 'ok')
-                OVER (PARTITION BY who, journey) AS goals
+                OVER (PARTITION BY who_id, journey) AS goals
         FROM picture_step
     ) AS s
     JOIN (
@@ -37,7 +37,7 @@ FROM (
         FROM picture_node
     ) AS k
         ON k.place = s.place AND k.label = s.label AND k.state = s.state
-    GROUP BY s.who, s.journey
+    GROUP BY s.who_id, s.journey
 ) AS way
 GROUP BY rank_1, rank_2, rank_3, rank_4, rank_5, rank_6, rank_7, goes_on, has_goal
 ORDER BY

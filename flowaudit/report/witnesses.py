@@ -27,7 +27,7 @@ def events_behind(engine: Engine, seqs: Sequence[int]) -> Mapping[int, Moment]:
     """Events by their `seq`."""
     if not seqs:
         return {}
-    engine.view("evidence", sorted(set(seqs)))
+    engine.view("shown_event", sorted(set(seqs)))
     rows = engine.rows(read_sql(__package__, "events_behind.sql"))
     return {
         seq: Moment(seq, ts, _what(kind, action, method), target, status, outcome, reason)
