@@ -89,7 +89,7 @@ def read(trail: Path, week: Week) -> tuple[Report, Verdict]:
         names = vault.identities()
     verification = verify_trail(trail)
     with Engine.open(trail) as engine:
-        said = review(engine, policy.review)
+        said = review(engine, policy.review, names=names)
         report = build_report(
             engine,
             name="clinic",

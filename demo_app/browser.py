@@ -13,6 +13,7 @@ TIMEOUT_S: Final = 30.0
 MOST_REDIRECTS: Final = 5
 
 _TOKEN: Final = re.compile(r'name="token" value="([^"]+)"')
+_SIGNED_IN: Final = 'href="/account">My page'
 _LINK: Final = re.compile(r'href="(/[^"]*)"')
 
 
@@ -129,6 +130,7 @@ class Browser:
                 break
             answer = self._send("GET", urljoin(answer.path, answer.location), "document")
         self.at = answer.path
+        self.is_signed_in = _SIGNED_IN in answer.body
         if not self.is_tool:
             self._load_assets()
         return answer

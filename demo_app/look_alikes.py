@@ -27,7 +27,6 @@ def forget_password(person: Person) -> Script:
         page = person.browser.post("/login", fields)
     yield person.thinks(40)
     fields = {"name": account.login, "password": account.password, "token": page.token}
-    person.browser.is_signed_in = True
     person.browser.post("/login", fields)
     yield person.thinks(20)
     person.browser.open("/records")
@@ -50,7 +49,6 @@ def leave_tab_open(person: Person) -> Script:
     page = person.browser.open("/book/costa/10-00")
     yield 11 * 3600
     fields = {"concern": "a check", "phone": "0555 0100", "token": page.token}
-    person.browser.is_signed_in = False
     page = person.browser.post("/book/costa/10-00", fields)
     if page.path.startswith("/login"):
         yield from person.sign_in(page, "/book/costa/10-00")

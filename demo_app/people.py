@@ -61,7 +61,6 @@ class Person:
             page = self.browser.open("/account")
             yield self.thinks(3)
             self.browser.post("/logout", {"token": page.token})
-            self.browser.is_signed_in = False
 
     def sign_in(self, page: Answer, next_path: str = "/account") -> Script:
         """On the sign-in page: mostly right at once, now and then with a slip."""
@@ -71,7 +70,6 @@ class Person:
             yield self.thinks(9)
             page = self._try_password(page, self.account.password[:-1], next_path)
         yield self.thinks(7)
-        self.browser.is_signed_in = True
         self._try_password(page, self.account.password, next_path)
 
     def book(self) -> Script:
