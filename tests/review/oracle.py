@@ -1,4 +1,4 @@
-"""What the rules should find, counted anew: slow, in plain Python, straight from the definitions."""
+"""What the rules should find, counted anew: slow, in plain Python, from the definitions."""
 
 from dataclasses import dataclass
 from itertools import pairwise

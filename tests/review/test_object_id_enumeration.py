@@ -16,8 +16,8 @@ rule = Detection("object-id-enumeration")
 
 
 def ask(at, number, status=403, **fields):
-    defaults = {"route": "/invoices/{id}", "actor": "bob"}
-    return request(at, f"/invoices/{number}", status, **{**defaults, **fields})
+    defaults = {"path": f"/invoices/{number}", "route": "/invoices/{id}", "actor": "bob"}
+    return request(at, status=status, **{**defaults, **fields})
 
 
 def test_twelve_invoices_at_two_a_second():
@@ -70,9 +70,9 @@ def test_routes_count_apart():
 
 
 def test_the_id_that_the_app_tells_counts():
-    finding = rule.one([request(at, "/invoice", 403, actor="bob", route="/invoice",
-                                resource="invoice", resource_id=str(at)) for at in range(8)])  # fmt: skip
-    assert finding.events == tuple(range(8))
+    fields = {"route": "/invoice", "resource": "invoice"}
+    events = [ask(at, at, path="/invoice", resource_id=str(at), **fields) for at in range(8)]
+    assert rule.one(events).events == tuple(range(8))
     rule.none([ask(at, at, resource_id="17") for at in range(20)])
 
 
