@@ -124,11 +124,20 @@ def _print_text(found: Review, scope: Scope, trail: Path) -> None:
             print(f"  … and {len(findings) - SHOWN:,} more (--format json has all)")
     _print_list("Not judged", ((n.id, n.count, n.why) for n in found.not_judged))
     _print_list("Left out, as declared", ((s.id, s.count, s.why) for s in found.suppressed))
-    client = next((f.key["client"] for f in found.findings if "client" in f.key), None)
-    if client is None:
+    who = next(filter(None, map(_visitor, found.findings)), None)
+    if who is None:
         next_command("flowaudit", "denied", "--trail", trail)
     else:
-        next_command("flowaudit", "journey", client, "--trail", trail)
+        next_command("flowaudit", "journey", safe_text(who), "--trail", trail)
+
+
+def _visitor(finding: Finding) -> str | None:
+    """Whom a finding is about, as `flowaudit journey` takes it; it takes no network."""
+    key = finding.key
+    if "session" in key:
+        return f"session:{key['session']}"
+    client = key.get("client", "")
+    return key.get("actor") or (client if client and "/" not in client else None)
 
 
 def _print_finding(finding: Finding) -> None:

@@ -10,7 +10,7 @@ import msgspec
 
 from ..errors import EventError, MissingExtraError
 from ..event import Core, Personal, encode_core, encode_personal
-from ..trail.reader import read_only_uri
+from ..trail.paths import read_only_uri
 from .columns import CORE_FIELDS, PERSONAL_FIELDS
 
 __all__ = ["analysis_module", "given_events", "open_trail"]

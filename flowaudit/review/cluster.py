@@ -166,6 +166,7 @@ def _words(
         "scope": row.scope,
         "detail": row.detail,
         "span": span(row.last_ts - row.first_ts),
+        "within": f" in {span(row.last_ts - row.first_ts)}" if row.events > 1 else "",
         "pause": span(shown[-1].ts - shown[0].ts),
         "success": rule.if_allowed if row.is_allowed else rule.if_refused,
     }

@@ -33,6 +33,7 @@ def review(
     smallest = {r.id: {n: p.minimum for n, p in r.parameters.items()} for r in rules}
     declarations = parse_declarations(declared or {}, smallest)
     make_context(engine, declarations)
+    known = _known_logins(engine, names) if names else {}
     findings: list[Finding] = []
     not_judged: list[NotJudged] = []
     suppressed: list[Suppressed] = []
@@ -43,11 +44,22 @@ def review(
             suppressed.append(Suppressed(rule.id, _looked_at(engine, rule), f"off: {reason}"))
             continue
         ran.append(rule.id)
-        findings += _run(engine, rule, declarations, names or {})
+        findings += _run(engine, rule, declarations, known)
         not_judged += _gaps(engine, rule)
         suppressed += _left_out(engine, rule, declarations)
     findings.sort(key=_most_severe_first)
     return Review(tuple(findings), tuple(not_judged), tuple(suppressed), tuple(ran))
+
+
+def _known_logins(engine: Engine, names: Mapping[str, str]) -> Mapping[str, str]:
+    """The names, and for hashes of typed names those of the accounts that they opened."""
+    opened = engine.rows(
+        "SELECT login, MIN(actor), COUNT(DISTINCT actor) FROM events"
+        " WHERE kind = 'auth' AND action = 'login' AND login IS NOT NULL AND actor IS NOT NULL"
+        " GROUP BY login"
+    )
+    logins = {login: names[a] for login, a, actors in opened if actors == 1 and a in names}
+    return logins | dict(names)
 
 
 def _most_severe_first(finding: Finding) -> tuple[int, int, str, list[str], int]:

@@ -5,10 +5,20 @@ import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
-from ..errors import NotATrailError
+from ..errors import NotATrailError, TrailBusyError
 
-__all__ = ["APPLICATION_ID", "FORMAT", "TrailPaths", "check_is_trail", "make_private"]
+__all__ = [
+    "APPLICATION_ID",
+    "FORMAT",
+    "SQLITE_MAGIC",
+    "TrailPaths",
+    "check_identity",
+    "check_is_trail",
+    "make_private",
+    "read_only_uri",
+]
 
 APPLICATION_ID: Final = 0x666C6F77
 """`flow` in the header of the SQLite file."""
@@ -17,6 +27,7 @@ FORMAT: Final = 1
 """Version of the trail's tables, in `user_version`."""
 
 SQLITE_MAGIC: Final = b"SQLite format 3\x00"
+"""How every SQLite file begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,44 +68,63 @@ def _beside(base: Path, suffix: str) -> Path:
 
 
 def make_private(path: Path) -> None:
-    """Make a file that only its owner may read, if it is not there yet."""
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    """Make a file that only its owner may read, if it is not there yet.
+
+    One that is there is left alone: to open and close it would drop the POSIX locks that this
+    process holds on it, SQLite's own among them.
+    """
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        return
+
+
+def read_only_uri(path: Path) -> str:
+    """The SQLite URI that opens a trail for reading only.
+
+    On a read-only medium SQLite cannot make the shared-memory file that reading a write-ahead
+    log needs; where there is no log, the file is whole by itself and opened as immutable.
+    """
+    wal = path.with_name(path.name + "-wal")
+    no_log = not wal.exists() or wal.stat().st_size == 0
+    immutable = "&immutable=1" if no_log and not os.access(path.parent, os.W_OK) else ""
+    return f"file:{quote(str(path.absolute()))}?mode=ro{immutable}"
 
 
 def check_is_trail(path: Path) -> None:
-    """Raise `NotATrailError`, with a sentence for people, unless `path` is a trail."""
+    """Raise `NotATrailError`, with a sentence for people, unless `path` is a trail.
+
+    SQLite itself is asked: to read the file past it would drop locks (see `make_private`).
+    Raises `TrailBusyError` if another program locks the file for longer than SQLite waits.
+    """
     if not path.exists():
         raise NotATrailError(f"there is no trail at {path}")
     if path.is_dir():
         raise NotATrailError(f"{path} is a folder, not a trail")
     try:
-        with path.open("rb") as file:
-            header = file.read(100)
-    except OSError as error:
-        raise NotATrailError(f"{path} cannot be read: {error.strerror}") from error
-    if not header.startswith(SQLITE_MAGIC):
-        raise NotATrailError(f"{path} is not a flowaudit trail (nor any SQLite file)")
-    if int.from_bytes(header[68:72], "big") == APPLICATION_ID:
-        _check_format(path, int.from_bytes(header[60:64], "big"))
-        return
-    # the header of a trail in use may still stand in its write-ahead log
-    if not path.with_name(path.name + "-wal").exists() or _asks_as_trail(path) is False:
-        raise NotATrailError(f"{path} is a SQLite file, but not a flowaudit trail")
-
-
-def _check_format(path: Path, found: int) -> None:
-    if found > FORMAT:
-        raise NotATrailError(
-            f"{path} has trail format {found}; this flowaudit reads up to {FORMAT}: upgrade it"
-        )
-
-
-def _asks_as_trail(path: Path) -> bool:
-    try:
-        db = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
+        db = sqlite3.connect(read_only_uri(path), uri=True)
         try:
-            return bool(db.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID)
+            check_identity(db, path)
         finally:
             db.close()
-    except sqlite3.Error:
-        return False
+    except sqlite3.Error as error:
+        code = error.sqlite_errorcode & 0xFF
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise TrailBusyError(f"{path}: another program has locked it") from error
+        if code == sqlite3.SQLITE_NOTADB:
+            raise NotATrailError(
+                f"{path} is not a flowaudit trail (nor any SQLite file)"
+            ) from error
+        raise NotATrailError(f"{path} cannot be read: {error}") from error
+
+
+def check_identity(db: sqlite3.Connection, path: Path) -> None:
+    """Raise `NotATrailError` unless an open database says that it is a trail we can read."""
+    (found,) = db.execute("PRAGMA application_id").fetchone()
+    if found != APPLICATION_ID:
+        raise NotATrailError(f"{path} is not a flowaudit trail, but another SQLite file")
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if version > FORMAT:
+        raise NotATrailError(
+            f"{path} has trail format {version}; this flowaudit reads up to {FORMAT}: upgrade it"
+        )

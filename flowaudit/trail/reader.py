@@ -10,32 +10,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
-from urllib.parse import quote
 
 from ..errors import NotATrailError
 from ..event import Entry
-from .paths import check_is_trail
+from .paths import check_is_trail, read_only_uri
 from .sqlite import trail_error
 
-__all__ = ["TrailReader", "read_only_uri"]
+__all__ = ["TrailReader"]
 
 RANGE: Final = 10_000
 """Entries fetched in one query."""
 
 SMALLEST_SEQ: Final = -(2**63)
 """A hand with the sqlite3 shell may have put a row anywhere."""
-
-
-def read_only_uri(path: Path) -> str:
-    """The SQLite URI that opens a trail for reading only.
-
-    On a read-only medium SQLite cannot make the shared-memory file that reading a write-ahead
-    log needs; where there is no log, the file is whole by itself and opened as immutable.
-    """
-    wal = path.with_name(path.name + "-wal")
-    no_log = not wal.exists() or wal.stat().st_size == 0
-    immutable = "&immutable=1" if no_log and not os.access(path.parent, os.W_OK) else ""
-    return f"file:{quote(str(path.absolute()))}?mode=ro{immutable}"
 
 
 class TrailReader:

@@ -145,13 +145,11 @@ class Recorder:
                 self._source = self._writer = None
 
     def _after_fork(self) -> None:
-        source, writer = self._source, self._writer
+        source = self._source
         self._lock = threading.Lock()
         self._source = self._writer = None
         if source is not None:
             source.spool.abandon()
-        if writer is not None:
-            writer.abandon()
 
 
 _RECORDERS: "weakref.WeakSet[Recorder]" = weakref.WeakSet()

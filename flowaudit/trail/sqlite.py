@@ -8,10 +8,13 @@ twice. `append` returns after the fsync of the write-ahead log (synchronous FULL
 import base64
 import os
 import sqlite3
+import threading
 import time
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
+from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
@@ -22,15 +25,18 @@ from ..proofs.checkpoint import sign_checkpoint
 from ..proofs.merkle import NOT_SEALED, SALT_BYTES, Tree
 from .keys import load_or_make_key
 from .locks import file_lock
-from .paths import APPLICATION_ID, FORMAT, TrailPaths, check_is_trail, make_private
+from .paths import APPLICATION_ID, FORMAT, TrailPaths, check_identity, make_private
 
-__all__ = ["CHECKPOINT_S", "Trail", "trail_error"]
+__all__ = ["CHECKPOINT_S", "Trail", "is_open_here", "trail_error"]
 
 CHECKPOINT_S: Final = 10.0
 """Seconds between checkpoints under traffic."""
 
 BUSY_S: Final = 5.0
 """Seconds SQLite waits for a program that locks the file itself past our lock."""
+
+FORK_S: Final = 10.0
+"""Seconds that a fork waits for a commit to end. After that the child keeps to its spool."""
 
 _SCHEMA: Final = f"""
 CREATE TABLE event (seq INTEGER PRIMARY KEY, core TEXT, personal TEXT, salt BLOB, sealed BLOB);
@@ -74,6 +80,9 @@ class Trail:
         self._key: Ed25519PrivateKey | None = None
         self._origin = ""
         self._checkpointed = 0.0
+        self._use = threading.Lock()  # owns the connection, from opening to the end of its use
+        self._is_held_for_fork = False
+        _ALL.add(self)
 
     def __enter__(self) -> Self:
         return self
@@ -154,13 +163,11 @@ class Trail:
         try:
             self.checkpoint()
         finally:
-            self._db.close()
-            self._db, self._tree = None, None
-
-    def abandon(self) -> None:
-        """Forget an inherited connection without closing it (in a child after a fork)."""
-        _INHERITED.append(self._db)
-        self._db, self._tree = None, None
+            with self._use:
+                if self._db is not None:
+                    self._db.close()
+                self._db, self._tree = None, None
+                _OPEN.discard(self)
 
     def _store(
         self, db: sqlite3.Connection, tree: Tree, records: Sequence[tuple[bytes, bytes]]
@@ -206,7 +213,7 @@ class Trail:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with file_lock(self.paths.lock).held(self._lock_timeout_s):
+        with file_lock(self.paths.lock).held(self._lock_timeout_s), self._use:
             try:
                 db = self._db or self._open()
                 db.execute("BEGIN IMMEDIATE")
@@ -222,6 +229,8 @@ class Trail:
 
     def _open(self) -> sqlite3.Connection:
         path = self.paths.trail
+        if path in _TAINTED:
+            raise TrailBusyError(f"{path} was in use while this process was forked")
         try:
             make_private(path)
         except OSError as error:
@@ -230,7 +239,7 @@ class Trail:
         try:
             # a crash between making the file and its tables leaves an empty database: still ours
             if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-                check_is_trail(path)
+                check_identity(db, path)
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = FULL")
             db.execute("PRAGMA secure_delete = ON")
@@ -244,7 +253,34 @@ class Trail:
             db.close()
             raise
         self._db = db
+        _OPEN.add(self)
         return db
+
+    # -- forks -------------------------------------------------------------------------------
+
+    def _before_fork(self) -> None:
+        # SQLite keeps its locks by process and file. A child that inherited them would believe
+        # it holds what only the parent does, and both would write; so nothing is inherited.
+        self._is_held_for_fork = self._use.acquire(timeout=FORK_S)
+        if self._is_held_for_fork and self._db is not None:
+            self._db.close()
+            self._db = None
+            _OPEN.discard(self)
+
+    def _after_fork_in_parent(self) -> None:
+        if self._is_held_for_fork:
+            self._use.release()
+
+    def _after_fork_in_child(self) -> None:
+        self._use = threading.Lock()
+        if self._db is not None:
+            _TAINTED[self.paths.trail] = self._db
+            self._db = None
+
+
+def is_open_here(path: Path) -> bool:
+    """Whether this process has a trail open for writing through Python's SQLite."""
+    return any(trail.paths.trail == path.absolute() for trail in list(_OPEN))
 
 
 def _last_n(db: sqlite3.Connection, source: str) -> int:
@@ -252,5 +288,29 @@ def _last_n(db: sqlite3.Connection, source: str) -> int:
     return int(row[0]) if row else 0
 
 
-_INHERITED: list[sqlite3.Connection | None] = []
-"""Came through a fork: kept, because closing them would drop the parent's locks."""
+_ALL: "weakref.WeakSet[Trail]" = weakref.WeakSet()
+_OPEN: "weakref.WeakSet[Trail]" = weakref.WeakSet()
+_TAINTED: dict[Path, sqlite3.Connection] = {}
+"""Inherited although open, for want of time: never used nor closed, and no other is opened."""
+
+
+def _before_fork() -> None:
+    for trail in list(_ALL):
+        trail._before_fork()
+
+
+def _after_fork_in_parent() -> None:
+    for trail in list(_ALL):
+        trail._after_fork_in_parent()
+
+
+def _after_fork_in_child() -> None:
+    for trail in list(_ALL):
+        trail._after_fork_in_child()
+
+
+os.register_at_fork(
+    before=_before_fork,
+    after_in_parent=_after_fork_in_parent,
+    after_in_child=_after_fork_in_child,
+)

@@ -66,10 +66,6 @@ class Writer:
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
-    def abandon(self) -> None:
-        """In a child after a fork: the thread is not here, the connection is the parent's."""
-        self._trail.abandon()
-
     def _run(self) -> None:
         heartbeat, is_adopted, is_stopped = time.monotonic() + HEARTBEAT_S, False, False
         while not self.give_up.is_set():

@@ -10,6 +10,7 @@ import sqlite3
 import threading
 import time
 import unicodedata
+import weakref
 from collections.abc import Callable
 from hashlib import sha256
 from hmac import digest as hmac_digest
@@ -25,6 +26,9 @@ SALT_BYTES: Final = 16
 KEY_BYTES: Final = 32
 TAG_BYTES: Final = 20
 """Bytes kept of a keyed hash: 32 characters of base32."""
+
+FORK_S: Final = 10.0
+"""Seconds that a fork waits for a question to the file to end."""
 
 TOKEN_LENGTH: Final = 52
 MAX_IDENTITY: Final = 1_000
@@ -71,8 +75,8 @@ def _normal(text: str) -> bytes:
 class Vault:
     """One vault file. Opened at the first question, so that a fork before it shares nothing.
 
-    Safe to use from several threads and several processes; after a fork the child opens a
-    connection of its own and leaves the inherited one untouched. Every method but `cached`
+    Safe to use from several threads and several processes; it is closed around a fork, so that
+    a child inherits nothing of SQLite. Every method but `cached`
     raises `VaultError` if the file cannot answer within `timeout_s`.
     """
 
@@ -81,11 +85,13 @@ class Vault:
         self.timeout_s = timeout_s
         self._lock = threading.Lock()  # owns the connection and its use
         self._connection: sqlite3.Connection | None = None
-        self._owner = 0
-        self._abandoned: list[sqlite3.Connection] = []
+        self._inherited: list[sqlite3.Connection] = []
+        self._is_tainted = False
+        self._is_held_for_fork = False
         self._tokens: dict[str, str] = {}
         self._hashes: dict[tuple[str, str], str] = {}
         self._keys: dict[str, bytes] = {}
+        _ALL.add(self)
 
     def __enter__(self) -> Self:
         return self
@@ -156,7 +162,7 @@ class Vault:
     def close(self) -> None:
         """Close the connection; a later question opens it again."""
         with self._lock:
-            if self._connection is not None and self._owner == os.getpid():
+            if self._connection is not None:
                 self._connection.close()
             self._connection = None
 
@@ -200,14 +206,14 @@ class Vault:
                 raise VaultError(f"vault {self.path}: {error}") from error
 
     def _open(self) -> sqlite3.Connection:
-        if self._connection is not None and self._owner == os.getpid():
-            return self._connection
         if self._connection is not None:
-            # inherited by a fork: closing it would drop the parent's locks
-            self._abandoned.append(self._connection)
-            self._connection = None
+            return self._connection
+        if self._is_tainted:
+            raise VaultError(f"vault {self.path} was in use while this process was forked")
         try:
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        except FileExistsError:
+            pass  # left alone: to open and close it would drop SQLite's locks in this process
         except OSError as error:
             raise VaultError(f"vault {self.path}: {error.strerror}") from error
         db = sqlite3.connect(self.path, timeout=self.timeout_s, check_same_thread=False)
@@ -216,7 +222,7 @@ class Vault:
         except BaseException:
             db.close()
             raise
-        self._connection, self._owner = db, os.getpid()
+        self._connection = db
         return db
 
     def _prepare_patiently(self, db: sqlite3.Connection) -> None:
@@ -229,6 +235,23 @@ class Vault:
                 if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
                     raise
             time.sleep(0.01)
+
+    def _before_fork(self) -> None:
+        # SQLite keeps its locks by process and file: nothing of it may be inherited
+        self._is_held_for_fork = self._lock.acquire(timeout=FORK_S)
+        if self._is_held_for_fork and self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _after_fork_in_parent(self) -> None:
+        if self._is_held_for_fork:
+            self._lock.release()
+
+    def _after_fork_in_child(self) -> None:
+        self._lock = threading.Lock()
+        if self._connection is not None:
+            self._inherited.append(self._connection)  # not closed: its locks are the parent's
+            self._connection, self._is_tainted = None, True
 
 
 def _prepare(db: sqlite3.Connection, path: Path) -> None:
@@ -251,3 +274,28 @@ def _make_room(cache: dict[_T, str]) -> None:
     if len(cache) >= CACHE_SIZE:
         for key in list(cache)[: CACHE_SIZE // 2]:
             cache.pop(key, None)
+
+
+_ALL: "weakref.WeakSet[Vault]" = weakref.WeakSet()
+
+
+def _before_fork() -> None:
+    for vault in list(_ALL):
+        vault._before_fork()
+
+
+def _after_fork_in_parent() -> None:
+    for vault in list(_ALL):
+        vault._after_fork_in_parent()
+
+
+def _after_fork_in_child() -> None:
+    for vault in list(_ALL):
+        vault._after_fork_in_child()
+
+
+os.register_at_fork(
+    before=_before_fork,
+    after_in_parent=_after_fork_in_parent,
+    after_in_child=_after_fork_in_child,
+)

@@ -241,6 +241,69 @@ def test_forked_children_are_sources_of_their_own(
     holds()
 
 
+def test_forks_in_the_middle_of_commits_damage_nothing(
+    trail: Path,
+    make_recorder: Callable[..., Recorder],
+    events: Events,
+    holds: Callable[[], None],
+    sql: Callable[..., list[tuple[Any, ...]]],
+) -> None:
+    """Children are born while the parent commits, and open and close the trail themselves."""
+    recorder = make_recorder(queue_size=100_000, group_ms=1)
+    is_over = threading.Event()
+    appended = []
+
+    def work() -> None:
+        while not is_over.is_set():
+            i = len(appended)
+            appended.append(i)
+            recorder.append(*request(i))
+            if i % 50 == 0:
+                time.sleep(0.001)
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    children = []
+    for k in range(1, 25):
+        child = os.fork()
+        if child == 0:
+            for i in range(5):
+                recorder.append(*request(10**6 * k + i))
+                time.sleep(0.002)
+            recorder.close()
+            os._exit(0)
+        children.append(child)
+        time.sleep(0.01)
+    for child in children:
+        assert os.waitpid(child, 0)[1] == 0
+    is_over.set()
+    worker.join(30)
+    recorder.close()
+    assert sql("PRAGMA integrity_check") == [("ok",)]
+    assert sorted(event["ts"] for event in events("request")) == sorted(
+        [*appended, *(10**6 * k + i for k in range(1, 25) for i in range(5))]
+    )
+    holds()
+
+
+def test_reading_in_the_same_process_drops_no_lock(
+    trail: Path, make_recorder: Callable[..., Recorder]
+) -> None:
+    """While this process has the trail open, another one must not find it unused."""
+    recorder = make_recorder()
+    recorder.append(*request(1))
+    assert recorder.flush()
+    verify_trail(trail)
+    with Trail(trail) as other:
+        other.last_n("x" * 26)
+    code = (
+        "import sqlite3, sys; db = sqlite3.connect(sys.argv[1]);"
+        "db.execute('SELECT count(*) FROM event').fetchone(); db.close()"
+    )
+    subprocess.run([sys.executable, "-c", code, str(trail)], check=True, timeout=30)
+    assert trail.with_name("t.db-wal").exists(), "another process took itself for the last one"
+
+
 CHILD = """
     import sys, time
     from flowaudit.event import Core, Personal

@@ -45,13 +45,13 @@
 -- thresholds = ["hits", "paths", "window_s"]
 -- doubled = ["hits", "paths"]
 -- finding = "probe"
--- sentence = "{client} asked for {items:sensitive path|sensitive paths} ({examples}) in {span}; {success}"
+-- sentence = "{client} asked for {items:sensitive path|sensitive paths} ({examples}){within}; {success}"
 -- [arms.tier_b]
 -- window = "window_s"
 -- thresholds = ["paths", "window_s"]
 -- doubled = ["paths"]
 -- finding = "probe"
--- sentence = "{client} asked for {items:sensitive path|sensitive paths} ({examples}) in {span}; {success}"
+-- sentence = "{client} asked for {items:sensitive path|sensitive paths} ({examples}){within}; {success}"
 -- [arms.exposed]
 -- window = "window_s"
 -- thresholds = ["window_s"]
