@@ -50,9 +50,7 @@ def read_sql(package: str, name: str) -> str:
 class Engine:
     """One analysis engine over one set of events.
 
-    It sees the events that were in the trail when it was opened. Not for a process that holds the
-    same trail open for writing: the driver's SQLite is another one than Python's, and when it
-    closes the file, the system drops the locks of both.
+    It sees the events that were in the trail when it was opened.
     """
 
     def __init__(self, *, include: Include = "all", threads: int | None = None) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,6 +12,8 @@ import msgspec
 from ..errors import EventError, MissingExtraError
 from ..event import Core, Personal, encode_core, encode_personal
 from ..trail.paths import read_only_uri
+from ..trail.reader import TrailReader
+from ..trail.sqlite import is_open_here
 from .columns import CORE_FIELDS, PERSONAL_FIELDS
 
 __all__ = ["analysis_module", "given_events", "open_trail"]
@@ -42,9 +45,17 @@ def open_trail(trail: Path) -> Iterator[Any]:
 
     They are fetched while they are read, in ranges of `seq`. Raises an `adbc` error if the file
     cannot be opened; later ones come out of the reader.
+
+    In a process that has the same trail open for writing, Python's own SQLite reads it, at half
+    the speed: when the driver's SQLite, which is another one, closed the file, the system would
+    drop the locks of both.
     """
     driver = analysis_module("adbc_driver_sqlite.dbapi")
     arrow = analysis_module("pyarrow")
+    if is_open_here(trail):
+        with TrailReader(trail) as reader:
+            yield arrow.RecordBatchReader.from_batches(_schema(arrow), _batches(arrow, reader))
+        return
     with driver.connect(read_only_uri(trail)) as connection, connection.cursor() as cursor:
         cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(BATCH_ROWS)})
         cursor.execute("SELECT coalesce(max(seq), -1) FROM event")
@@ -56,6 +67,20 @@ def open_trail(trail: Path) -> Iterator[Any]:
                 yield from cursor.fetch_record_batch()
 
         yield arrow.RecordBatchReader.from_batches(_schema(arrow), batches())
+
+
+def _batches(arrow: Any, reader: TrailReader) -> Iterator[Any]:
+    """The entries of an open trail as record batches."""
+    entries = reader.entries()
+    while rows := [
+        (entry.seq, entry.core.decode(), (entry.personal or b"{}").decode())
+        for entry in islice(entries, BATCH_ROWS)
+    ]:
+        columns = zip(*rows, strict=True)
+        yield arrow.record_batch(
+            [arrow.array(c, f.type) for c, f in zip(columns, _schema(arrow), strict=True)],
+            schema=_schema(arrow),
+        )
 
 
 def given_events(events: Iterable[Mapping[str, object]]) -> Any:
