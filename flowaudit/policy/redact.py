@@ -44,6 +44,14 @@ _PLAIN: Final = re.compile(
 )
 """Paths of short words and short numbers, by far the most: nothing in them can be a secret."""
 
+_LONG: Final = re.compile(r"[\w.+=~$-]{12}")
+"""Without so long a run there is no token."""
+
+_DIGITS: Final = re.compile(r"(?:[0-9][^0-9]{0,3}){13}")
+"""Without thirteen digits close to each other there is no card number."""
+
+_BEARER_WORD: Final = re.compile(r"[bB](?:[eE][aA][rR][eE][rR]|[aA][sS][iI][cC])")
+
 _JWT: Final = re.compile(r"eyJ[\w-]{5,}\.[\w-]{5,}(?:\.[\w-]*)?")
 _EMAIL: Final = re.compile(
     r"[^\s/@:;,<>()\[\]\"'=&?]{1,64}(?:@|%(?:25)*40)[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"
@@ -84,11 +92,22 @@ _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a
 
 
 def mask(text: str) -> str:
-    """The text with everything that looks like a secret replaced by `[masked:what]`."""
-    masked = _KNOWN_TOKEN.sub("[masked:token]", _JWT.sub("[masked:jwt]", text))
-    masked = _BEARER.sub(r"\1 [masked:token]", _USERINFO.sub("[masked:login]@", masked))
-    masked = _KEY_VALUE.sub(r"\1\2[masked:value]", _EMAIL.sub("[masked:email]", masked))
-    return _CARD.sub(_mask_card, _RUN.sub(_mask_run, masked))
+    """The text with everything that looks like a secret replaced by `[masked:what]`.
+
+    Each pattern is tried only where what it cannot do without is there: most texts have none.
+    """
+    masked = text
+    if _LONG.search(text) is not None:
+        masked = _KNOWN_TOKEN.sub("[masked:token]", _JWT.sub("[masked:jwt]", masked))
+    if _BEARER_WORD.search(masked) is not None:
+        masked = _BEARER.sub(r"\1 [masked:token]", masked)
+    if "@" in masked or "%" in masked:
+        masked = _EMAIL.sub("[masked:email]", _USERINFO.sub("[masked:login]@", masked))
+    if "=" in masked or ":" in masked or "%" in masked:
+        masked = _KEY_VALUE.sub(r"\1\2[masked:value]", masked)
+    if _LONG.search(masked) is not None:
+        masked = _RUN.sub(_mask_run, masked)
+    return _CARD.sub(_mask_card, masked) if _DIGITS.search(masked) is not None else masked
 
 
 def redact_path(raw: str) -> str:

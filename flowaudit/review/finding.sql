@@ -15,13 +15,12 @@ opened AS (
     FROM evidence
     GROUP BY fire_no
 ),
-span AS (
+counted_moment AS (
     SELECT
         f.fire_no,
         o.first_ts,
-        MAX(m.ts) AS last_ts,
-        COUNT(*) AS moments,
-        COUNT(*) FILTER (WHERE m.seq IN (SELECT seq FROM late_event)) AS late_moments
+        m.ts,
+        m.seq
     FROM fire AS f
     INNER JOIN opened AS o ON f.fire_no = o.fire_no
     INNER JOIN moment AS m
@@ -29,7 +28,33 @@ span AS (
             f.finding = m.finding AND f.key_names = m.key_names
             AND f.key_a = m.key_a AND f.key_b = m.key_b AND f.episode = m.episode
     WHERE f.fire_role = 'best' AND m.ts >= o.first_ts
-    GROUP BY f.fire_no, o.first_ts
+),
+lateness AS (
+    SELECT
+        fire_no,
+        MAX(mark) AS late_mark
+    FROM (
+        SELECT
+            fire_no,
+            0 AS mark
+        FROM counted_moment
+        UNION ALL
+        SELECT
+            fire_no,
+            1 AS mark
+        FROM counted_moment
+        WHERE seq IN (SELECT seq FROM late_event)
+    ) AS marked
+    GROUP BY fire_no
+),
+span AS (
+    SELECT
+        fire_no,
+        first_ts,
+        MAX(ts) AS last_ts,
+        COUNT(*) AS moments
+    FROM counted_moment
+    GROUP BY fire_no, first_ts
 ),
 content AS (
     SELECT
@@ -60,12 +85,13 @@ SELECT
     s.first_ts,
     s.last_ts,
     s.moments + h.context_total AS events,
-    s.late_moments > 0 AS is_late,
+    l.late_mark = 1 AS is_late,
     c.items,
     c.allowed > 0 AS is_allowed,
     h.evidence_total
 FROM fire AS f
 INNER JOIN span AS s ON f.fire_no = s.fire_no
+INNER JOIN lateness AS l ON f.fire_no = l.fire_no
 INNER JOIN content AS c ON f.fire_no = c.fire_no
 INNER JOIN shown AS h ON f.fire_no = h.fire_no
 WHERE f.fire_role = 'best'

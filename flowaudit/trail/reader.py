@@ -26,7 +26,7 @@ SMALLEST_SEQ: Final = -(2**63)
 
 
 class TrailReader:
-    """An open trail, for reading. Text comes as bytes, so that nothing is decoded on the way.
+    """An open trail, for one thread at a time. Text comes as bytes, undecoded.
 
     Raises `NotATrailError` if the file is no trail or its tables are gone.
     """
@@ -35,7 +35,9 @@ class TrailReader:
         self.path = Path(path)
         check_is_trail(self.path)
         try:
-            self._db = sqlite3.connect(read_only_uri(self.path), uri=True, isolation_level=None)
+            self._db = sqlite3.connect(
+                read_only_uri(self.path), uri=True, isolation_level=None, check_same_thread=False
+            )
         except sqlite3.Error as error:
             raise trail_error(error, self.path) from error
         try:

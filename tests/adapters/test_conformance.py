@@ -119,7 +119,7 @@ def wsgi_ask(app: Any) -> Ask:
 # One app, in each framework; what it must do:
 #   GET  /items/{id}     ok; the app says which record         POST /items/{id}   201
 #   GET  /private        the app refuses with a reason          GET  /hidden       404 on purpose
-#   GET  /forbidden      403                                    GET  /old          redirect to /login
+#   GET  /forbidden      403                                    GET  /old          to /login
 #   GET  /boom           raises RuntimeError("boom")            GET  /stream       three blocks
 #   POST /login          signs ann in                           GET  /denied-by-exception
 

@@ -322,55 +322,54 @@ respelled AS (
     INNER JOIN spelling_of AS y ON u.path_refused = y.path
     WHERE x.place = y.place AND x.path <> y.path
 ),
+mark AS (
+    SELECT allowed_seq, 0 AS deploy_mark, 0 AS spelling_mark FROM unexplained
+    UNION ALL
+    SELECT allowed_seq, 1 AS deploy_mark, 0 AS spelling_mark FROM deployed
+    UNION ALL
+    SELECT allowed_seq, 0 AS deploy_mark, 1 AS spelling_mark FROM respelled
+),
+marked AS (
+    SELECT allowed_seq, MAX(deploy_mark) AS is_deployed, MAX(spelling_mark) AS is_respelled
+    FROM mark
+    GROUP BY allowed_seq
+),
 changed AS (
     SELECT
-        who_kind,
-        who_key,
-        allowed_seq,
-        allowed_ts,
-        refused_seq,
-        refused_ts,
-        shown,
-        verb_allowed,
-        verb_refused,
-        is_other_parameters,
-        is_other_headers,
-        verb_allowed <> verb_refused AS is_other_verb,
+        u.who_kind,
+        u.who_key,
+        u.allowed_seq,
+        u.allowed_ts,
+        u.refused_seq,
+        u.refused_ts,
+        u.shown,
+        u.verb_allowed,
+        u.verb_refused,
+        u.verb_allowed <> u.verb_refused AS is_other_verb,
+        u.is_other_parameters,
+        u.is_other_headers,
+        m.is_deployed,
+        m.is_respelled,
         CASE
-            WHEN LOWER(path_allowed) = LOWER(path_refused) THEN 'case of the path'
-            WHEN TRIM(TRAILING '/' FROM path_allowed) = TRIM(TRAILING '/' FROM path_refused)
-                THEN 'slash at the end of the path'
-            WHEN POSITION(';' IN CONCAT(path_allowed, path_refused)) > 0 THEN 'a ; in the path'
-            WHEN POSITION('%' IN CONCAT(path_allowed, path_refused)) > 0 THEN 'encoding of the path'
-            WHEN POSITION('/.' IN CONCAT(path_allowed, path_refused)) > 0
-                THEN 'a dot segment in the path'
             WHEN
-                POSITION('//' IN path_allowed) > 0 OR POSITION('//' IN path_refused) > 0
+                u.path_allowed = u.path_refused OR u.path_allowed = '' OR u.path_refused = ''
+                THEN ''
+            WHEN m.is_respelled = 0 THEN 'another path to it'
+            WHEN LOWER(u.path_allowed) = LOWER(u.path_refused) THEN 'case of the path'
+            WHEN TRIM(TRAILING '/' FROM u.path_allowed) = TRIM(TRAILING '/' FROM u.path_refused)
+                THEN 'slash at the end of the path'
+            WHEN POSITION(';' IN CONCAT(u.path_allowed, u.path_refused)) > 0
+                THEN 'a ; in the path'
+            WHEN POSITION('%' IN CONCAT(u.path_allowed, u.path_refused)) > 0
+                THEN 'encoding of the path'
+            WHEN POSITION('/.' IN CONCAT(u.path_allowed, u.path_refused)) > 0
+                THEN 'a dot segment in the path'
+            WHEN POSITION('//' IN u.path_allowed) > 0 OR POSITION('//' IN u.path_refused) > 0
                 THEN 'a doubled slash in the path'
             ELSE 'spelling of the path'
         END AS spelling
-    FROM unexplained
-    WHERE allowed_seq IN (SELECT allowed_seq FROM respelled)
-    UNION ALL
-    SELECT
-        who_kind,
-        who_key,
-        allowed_seq,
-        allowed_ts,
-        refused_seq,
-        refused_ts,
-        shown,
-        verb_allowed,
-        verb_refused,
-        is_other_parameters,
-        is_other_headers,
-        verb_allowed <> verb_refused AS is_other_verb,
-        CASE
-            WHEN path_allowed = path_refused OR path_allowed = '' OR path_refused = '' THEN ''
-            ELSE 'another path to it'
-        END AS spelling
-    FROM unexplained
-    WHERE allowed_seq NOT IN (SELECT allowed_seq FROM respelled)
+    FROM unexplained AS u
+    INNER JOIN marked AS m ON u.allowed_seq = m.allowed_seq
 ),
 told AS (
     SELECT
@@ -382,9 +381,9 @@ told AS (
         refused_ts,
         shown,
         CASE
-            WHEN allowed_seq IN (SELECT allowed_seq FROM deployed) THEN 1
+            WHEN is_deployed = 1 THEN 1
             WHEN
-                allowed_seq IN (SELECT allowed_seq FROM respelled)
+                is_respelled = 1
                 AND NOT (is_other_verb OR is_other_parameters OR is_other_headers) THEN 5
             ELSE 4
         END AS grade,
@@ -404,13 +403,13 @@ SELECT
     CONCAT(who_kind, ',resource') AS key_names,
     who_key AS key_a,
     shown AS key_b,
-    CAST(allowed_seq AS VARCHAR) AS scope,
+    CAST(allowed_seq AS STRING) AS scope,
     allowed_ts AS ts,
     allowed_seq AS seq,
     'hit' AS part,
     grade AS severity,
     grade AS shared_severity,
-    CAST(NULL AS VARCHAR) AS from_source,
+    CAST(NULL AS STRING) AS from_source,
     TRUE AS is_ok,
     '' AS item,
     CONCAT(
@@ -424,13 +423,13 @@ SELECT
     CONCAT(who_kind, ',resource') AS key_names,
     who_key AS key_a,
     shown AS key_b,
-    CAST(allowed_seq AS VARCHAR) AS scope,
+    CAST(allowed_seq AS STRING) AS scope,
     refused_ts AS ts,
     refused_seq AS seq,
     'hit' AS part,
     0 AS severity,
     0 AS shared_severity,
-    CAST(NULL AS VARCHAR) AS from_source,
+    CAST(NULL AS STRING) AS from_source,
     FALSE AS is_ok,
     '' AS item,
     '' AS detail

@@ -25,7 +25,9 @@
 -- lookback_s = 2592000
 -- agents = """
 -- WITH tried AS (
---   SELECT login FROM matched GROUP BY login HAVING COUNT(*) >= $failures
+--   SELECT login FROM matched
+--   GROUP BY login
+--   HAVING COUNT(*) >= $failures OR COUNT(*) >= $spread_failures
 -- ), account AS (
 --   SELECT login, actor FROM matched WHERE actor IS NOT NULL
 --   UNION
@@ -36,9 +38,12 @@
 -- UNION
 -- SELECT ua FROM events
 -- WHERE
---   outcome = 'ok' AND client_key IS NOT NULL
---   AND actor IN (
---     SELECT a.actor FROM account AS a INNER JOIN tried AS t ON a.login = t.login
+--   (kind = 'auth' AND action = 'login' AND login IN (SELECT login FROM tried))
+--   OR (
+--     outcome = 'ok' AND client IS NOT NULL
+--     AND actor IN (
+--       SELECT a.actor FROM account AS a INNER JOIN tried AS t ON a.login = t.login
+--     )
 --   )"""
 --
 -- [parameters.failures]
@@ -135,19 +140,29 @@ privileged_login AS (
     ) AS mark
     GROUP BY login
 ),
--- by the hour: the first and the last time that a client was let in to an account
+-- events in which a client was let in to an account
+entry AS (
+    SELECT a.login, e.ua, e.net, e.ts, e.hour
+    FROM events AS e
+    INNER JOIN tried_account AS a ON e.actor = a.actor
+    WHERE e.outcome = 'ok' AND e.net IS NOT NULL
+    UNION ALL
+    SELECT e.login, e.ua, e.net, e.ts, e.hour
+    FROM events AS e
+    INNER JOIN tried AS t ON e.login = t.login
+    WHERE e.kind = 'auth' AND e.action = 'login' AND e.net IS NOT NULL
+),
+-- by the hour, the first and the last of them
 known AS (
     SELECT
-        a.login,
+        e.login,
         g.client_class,
         e.net,
         MIN(e.ts) AS first_ts,
         MAX(e.ts) AS last_ts
-    FROM events AS e
-    INNER JOIN tried_account AS a ON e.actor = a.actor
+    FROM entry AS e
     INNER JOIN agent AS g ON g.ua = COALESCE(e.ua, '')
-    WHERE e.outcome = 'ok' AND e.net IS NOT NULL
-    GROUP BY a.login, g.client_class, e.net, e.hour
+    GROUP BY e.login, g.client_class, e.net, e.hour
 ),
 from_known AS (
     SELECT DISTINCT f.seq
@@ -263,7 +278,7 @@ SELECT
     'hit' AS part,
     CASE WHEN is_full THEN 4 ELSE 0 END AS severity,
     CASE WHEN is_full THEN 4 ELSE 0 END AS shared_severity,
-    CAST(NULL AS VARCHAR) AS from_source,
+    CAST(NULL AS STRING) AS from_source,
     FALSE AS is_ok,
     client_key AS item,
     '' AS detail
@@ -299,7 +314,7 @@ SELECT
     'result' AS part,
     0 AS severity,
     0 AS shared_severity,
-    CAST(NULL AS VARCHAR) AS from_source,
+    CAST(NULL AS STRING) AS from_source,
     TRUE AS is_ok,
     '' AS item,
     '' AS detail

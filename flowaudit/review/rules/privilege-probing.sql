@@ -71,7 +71,7 @@
 -- thresholds = ["routes", "other_actors", "others_window_s", "page_load_s"]
 -- finding = "interface"
 -- sentence = """
--- The interface asks for what it may not have: {routes}, as soon as a page is loaded, {count:time|times}
+-- The interface asks for what it may not have ({examples}), as soon as a page is loaded, {count:time|times}
 -- in {span}"""
 --
 -- [[not_judged]]
@@ -309,7 +309,7 @@ SELECT
     'hit' AS part,
     severity,
     severity AS shared_severity,
-    CAST(NULL AS VARCHAR) AS from_source,
+    CAST(NULL AS STRING) AS from_source,
     FALSE AS is_ok,
     place AS item,
     '' AS detail
@@ -326,7 +326,7 @@ SELECT
     'result' AS part,
     0 AS severity,
     0 AS shared_severity,
-    CAST(NULL AS VARCHAR) AS from_source,
+    CAST(NULL AS STRING) AS from_source,
     TRUE AS is_ok,
     e.template AS item,
     '' AS detail
@@ -345,7 +345,7 @@ SELECT
     'hit' AS part,
     CASE WHEN actors > $other_actors AND from_end = 1 THEN 1 ELSE 0 END AS severity,
     CASE WHEN actors > $other_actors AND from_end = 1 THEN 1 ELSE 0 END AS shared_severity,
-    CAST(NULL AS VARCHAR) AS from_source,
+    CAST(NULL AS STRING) AS from_source,
     FALSE AS is_ok,
     place AS item,
     '' AS detail

@@ -299,7 +299,7 @@ SELECT
     'hit' AS part,
     5 AS severity,
     5 AS shared_severity,
-    CAST(NULL AS VARCHAR) AS from_source,
+    CAST(NULL AS STRING) AS from_source,
     TRUE AS is_ok,
     p.path AS item,
     '' AS detail
