@@ -185,6 +185,18 @@ class TestExplained:
         second = ask(20, status=200, resource="report", resource_id="5")
         assert rule.one([first, between, second])
 
+    def test_what_lies_before_the_latest_refusal_explains_nothing(self):
+        fields = {"route": "/r/{id}", "resource_id": "17"}
+        finding = rule.one(
+            [
+                ask(0, "/x/17", **fields),
+                signed_in(10, actor="dave", login=None),
+                ask(20, "/r/17"),
+                ask(30, "/r/17", 200, **fields),
+            ]
+        )
+        assert finding.events == (2, 3)
+
     def test_a_sign_in_during_the_request_that_was_allowed(self):
         during = signed_in(20.005, actor="dave", login=None)
         rule.none([ask(0), during, ask(20, status=200, duration_us=9_000)])

@@ -182,6 +182,11 @@ class TestDeviceWithAnOldPassword:
         assert finding.key == {"login": "alice", "client": "198.51.100.7"}
         assert any("old password" in note for note in finding.notes)
 
+    def test_the_name_that_opened_it_is_enough_to_know_the_client(self):
+        known = {**self.known(), "actor": None}
+        known = {name: value for name, value in known.items() if value is not None}
+        assert rule.one([known, *self.phone(10)]).severity == "info"
+
     def test_slow_retries_are_not_taken_for_a_spread_attack(self):
         rule.none([self.known(), *self.phone(150)])
 

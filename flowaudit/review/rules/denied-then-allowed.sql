@@ -234,7 +234,7 @@ candidate AS (
             AND a.refusals = r.refusals
     WHERE a.is_refused = 0 AND r.is_refused = 1
 ),
-pair AS (
+ranked AS (
     SELECT
         a.who_kind,
         a.who_key,
@@ -265,6 +265,28 @@ pair AS (
         a.ts - r.ts < $window_us
         AND (a.resource_id IS NULL OR r.resource_id IS NULL OR a.resource_id = r.resource_id)
 ),
+pair AS (
+    SELECT
+        who_kind,
+        who_key,
+        allowed_seq,
+        allowed_ts,
+        end_ts,
+        refused_seq,
+        refused_ts,
+        resource_kind,
+        object_id,
+        thing,
+        by_path,
+        verb_allowed,
+        verb_refused,
+        path_allowed,
+        path_refused,
+        is_other_parameters,
+        is_other_headers
+    FROM ranked
+    WHERE choice = 1
+),
 usual AS (
     SELECT DISTINCT p.allowed_seq
     FROM pair AS p
@@ -273,7 +295,7 @@ usual AS (
             p.who_kind = k.who_kind AND p.who_key = k.who_key
             AND p.by_path = k.by_path AND p.thing = k.thing AND p.verb_allowed = k.verb
     WHERE
-        p.choice = 1 AND p.verb_allowed <> p.verb_refused AND k.is_refused = 0
+        p.verb_allowed <> p.verb_refused AND k.is_refused = 0
         AND k.ts < p.refused_ts AND k.ts > p.refused_ts - $remembered_us
 ),
 -- sign-ins, grants and shares between the refusal and the end of what was allowed
@@ -311,8 +333,7 @@ unexplained AS (
         p.is_other_headers
     FROM pair AS p
     WHERE
-        p.choice = 1
-        AND NOT EXISTS (SELECT 1 FROM usual AS u WHERE u.allowed_seq = p.allowed_seq)
+        NOT EXISTS (SELECT 1 FROM usual AS u WHERE u.allowed_seq = p.allowed_seq)
         AND NOT EXISTS (SELECT 1 FROM explained AS x WHERE x.allowed_seq = p.allowed_seq)
 ),
 respelled AS (
