@@ -35,6 +35,9 @@ __all__ = ["find"]
 DAY_US: Final = 86_400_000_000
 """How long an account that was let in from a source is counted to its users."""
 
+LATE_US: Final = 120_000_000
+"""An event that comes so long after later ones is late: 120 s."""
+
 SHARED_ACTORS: Final = 5
 """A source with so many different accounts in a day is shared: an office, a school, a carrier."""
 
@@ -82,9 +85,12 @@ def find(
 
     `names` are put into sentences in the place of tokens.
     """
+    if not engine.rows("SELECT 1 FROM hit WHERE severity > 0 LIMIT 1"):
+        return []
     engine.view("arm", [_arm_row(rule, arm, parameters) for arm in rule.arms])
     limits = {"day_us": DAY_US, "actors": SHARED_ACTORS}
     engine.keep("shared_source", read_query("shared_source"), limits)
+    engine.keep_once("late_event", read_query("late_event"), {"late_us": LATE_US})
     for table in ("graded", "moment", "fire", "evidence"):
         engine.keep(table, read_query(table))
     shown = _shown(engine)

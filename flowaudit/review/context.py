@@ -27,9 +27,6 @@ MAINTAINED: Final = (
 )
 """An event of a declared maintenance window."""
 
-LATE_US: Final = 120_000_000
-"""An event that comes so long after later ones is late: 120 s."""
-
 _MACROS: Final = (
     "CREATE OR REPLACE MACRO get_json_object(document, place) AS"
     " json_extract_string(document, place)",
@@ -37,7 +34,8 @@ _MACROS: Final = (
 )
 """Functions that other engines have by these names."""
 
-_DEPLOY: Final = "SELECT ts FROM events WHERE kind = 'ops' AND action = 'deploy' AND ts IS NOT NULL"
+_TABLES: Final = ("account_event", "deploy", "privileged_actor", "share_event")
+"""Tables that are made for the rules that name them, each from the SQL file of its name."""
 
 _PARAMETER: Final = re.compile(r"\$([a-z][a-z0-9_]*)")
 
@@ -46,7 +44,7 @@ _ODD_PATH: Final = r"[^a-z0-9/._~!$&''()*+,=:@-]|//|/\.|./$"
 
 
 def make_context(engine: Engine, declarations: Declarations) -> None:
-    """See to the views and tables that any rule may name."""
+    """See to the functions and lists that any rule may name."""
     for macro in _MACROS:
         engine.run(macro)
     engine.view("privileged_role", declarations.privileged_roles)
@@ -55,16 +53,12 @@ def make_context(engine: Engine, declarations: Declarations) -> None:
     engine.view("scanner_client", _scanner_clients(engine, declarations))
     maintenance = [(w.from_ts, w.to_ts) for w in declarations.maintenance]
     engine.view("maintenance", _rows(("from_ts", "to_ts"), maintenance, int))
-    engine.keep("deploy", _DEPLOY)
-    for table in ("privileged_actor", "account_event", "share_event"):
-        engine.keep(table, read_query(table))
-    engine.keep("late_event", read_query("late_event"), {"late_us": LATE_US})
 
 
 def make_matched(
     engine: Engine, rule: Rule, parameters: Mapping[str, int], declarations: Declarations
 ) -> None:
-    """See to the view `matched` of a rule, and to `agent` and `spelled` if it asks for them."""
+    """See to the view `matched` of a rule, and to what else it asks for."""
     conditions = ["ts IS NOT NULL", f"({rule.filter})"]
     # an empty list would be looked through for every event
     conditions += [f"(NOT {SCANNED} OR client IS NULL)"] if declarations.scanners else []
@@ -73,6 +67,9 @@ def make_matched(
         "matched",
         f"SELECT seq, ts, {', '.join(rule.fields)} FROM events WHERE {' AND '.join(conditions)}",
     )
+    for table in _TABLES:
+        if re.search(rf"\b{table}\b", rule.sql):
+            engine.keep(table, read_query(table))
     agents = _texts(engine, rule.agents, parameters) if rule.agents else []
     engine.view("agent", _agents(agents, declarations))
     if rule.spellings:

@@ -13,7 +13,7 @@ from tests.review.scenes import SECOND, Detection, failed, request
 
 pytest.importorskip("duckdb")
 
-often = settings(max_examples=25, deadline=None, derandomize=True)
+often = settings(max_examples=15, deadline=None, derandomize=True)
 
 
 def stream(size, seed, window, need, items, make):

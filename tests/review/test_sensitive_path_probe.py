@@ -53,54 +53,52 @@ def test_after_a_quiet_window_it_is_another_finding():
     assert rule.one([probe(0, "/.env"), probe(5 * MINUTE - 0.001, "/.env")]).count == 2
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/.env",
-        "/.ENV",
-        "/%2eenv",
-        "/.env?x=1",
-        "/app/.env",
-        "/a/b/c/.git/config",
-        "/wp-admin",
-        "/wp-admin/",
-        "/wp-admin/install.php",
-        "/site/phpmyadmin/index.php",
-        "/cgi-bin/luci",
-        "/vendor/phpunit/phpunit/src/Util/PHP/eval-stdin.php",
-        "/.well-known/../.env",
-    ],
-)
-def test_the_list_is_matched_decoded_in_lower_case_and_under_a_prefix(path):
-    assert rule.one([probe(0, path)]).severity == "low"
+LISTED = [
+    "/.env",
+    "/.ENV",
+    "/%2eenv",
+    "/.env?x=1",
+    "/app/.env",
+    "/a/b/c/.git/config",
+    "/wp-admin",
+    "/wp-admin/",
+    "/wp-admin/install.php",
+    "/site/phpmyadmin/index.php",
+    "/cgi-bin/luci",
+    "/vendor/phpunit/phpunit/src/Util/PHP/eval-stdin.php",
+    "/.well-known/../.env",
+]
+NOT_LISTED = [
+    "/",
+    "/environment",
+    "/.envoy",
+    "/my.env",
+    "/wp-administrator",
+    "/docs/wp-login.php.html",
+    "/%252eenv",
+    "/backup.sql.html",
+    "/robots.txt",
+    "/favicon.ico",
+    "/sitemap.xml",
+    "/ads.txt",
+    "/apple-app-site-association",
+    "/humans.txt",
+    "/manifest.json",
+    "/sw.js",
+    "/.well-known/acme-challenge/x",
+    "/.well-known/change-password",
+    "/.well-known/.env",
+]
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/",
-        "/environment",
-        "/.envoy",
-        "/my.env",
-        "/wp-administrator",
-        "/docs/wp-login.php.html",
-        "/%252eenv",
-        "/backup.sql.html",
-        "/robots.txt",
-        "/favicon.ico",
-        "/sitemap.xml",
-        "/ads.txt",
-        "/apple-app-site-association",
-        "/humans.txt",
-        "/manifest.json",
-        "/sw.js",
-        "/.well-known/acme-challenge/x",
-        "/.well-known/change-password",
-        "/.well-known/.env",
-    ],
-)
-def test_what_is_not_on_the_list_is_none(path):
-    rule.none([probe(at, path) for at in range(5)])
+def test_the_list_is_matched_decoded_in_lower_case_and_under_a_prefix():
+    events = [probe(0, path, client=f"10.0.0.{i}") for i, path in enumerate(LISTED)]
+    found = {events[f.events[0]]["path"]: f.severity for f in rule.find(events)}
+    assert found == dict.fromkeys(LISTED, "low")
+
+
+def test_what_is_not_on_the_list_is_none():
+    rule.none([probe(0, path, client=f"10.0.0.{i}") for i, path in enumerate(NOT_LISTED)])
 
 
 def test_the_list_has_its_length_and_every_path_of_tier_a_fires():

@@ -86,10 +86,7 @@ refused AS (
         CASE WHEN m.actor IS NOT NULL THEN 'actor' ELSE 'session' END AS who_kind,
         COALESCE(m.actor, m.session) AS who_key,
         1 AS is_refused,
-        m.route,
-        m.resource,
-        m.resource_id,
-        m.path,
+        m.route, m.resource, m.resource_id, m.path,
         COALESCE(m.method, '') AS verb,
         COALESCE(m.query, '') AS parameters,
         m.flags
@@ -132,10 +129,7 @@ allowed AS (
         CASE WHEN e.actor IS NOT NULL THEN 'actor' ELSE 'session' END AS who_kind,
         COALESCE(e.actor, e.session) AS who_key,
         0 AS is_refused,
-        e.route,
-        e.resource,
-        e.resource_id,
-        e.path,
+        e.route, e.resource, e.resource_id, e.path,
         COALESCE(e.method, '') AS verb,
         COALESCE(e.query, '') AS parameters,
         e.flags
@@ -180,19 +174,8 @@ named AS (
 ),
 known AS (
     SELECT
-        n.thing,
-        n.by_path,
-        r.seq,
-        r.ts,
-        r.end_ts,
-        r.who_kind,
-        r.who_key,
-        r.is_refused,
-        r.resource,
-        r.resource_id,
-        r.path,
-        r.verb,
-        r.parameters,
+        n.thing, n.by_path, r.seq, r.ts, r.end_ts, r.who_kind, r.who_key, r.is_refused, r.resource,
+        r.resource_id, r.path, r.verb, r.parameters,
         CASE WHEN r.flags IS NULL THEN 0 ELSE
             CASE WHEN ARRAY_CONTAINS(r.flags, 'method-override') THEN 1 ELSE 0 END
             + CASE WHEN ARRAY_CONTAINS(r.flags, 'url-override') THEN 2 ELSE 0 END
@@ -207,12 +190,7 @@ known AS (
 ),
 turn AS (
     SELECT
-        thing,
-        by_path,
-        who_kind,
-        who_key,
-        seq,
-        is_refused,
+        thing, by_path, who_kind, who_key, seq, is_refused,
         CAST(SUM(is_refused) OVER (
             PARTITION BY who_kind, who_key, by_path, thing ORDER BY ts, seq
             ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
@@ -236,19 +214,11 @@ candidate AS (
 ),
 ranked AS (
     SELECT
-        a.who_kind,
-        a.who_key,
-        c.allowed_seq,
-        a.ts AS allowed_ts,
-        a.end_ts,
-        c.refused_seq,
+        a.who_kind, a.who_key, c.allowed_seq, a.ts AS allowed_ts, a.end_ts, c.refused_seq,
         r.ts AS refused_ts,
         COALESCE(r.resource, a.resource) AS resource_kind,
         COALESCE(r.resource_id, a.resource_id) AS object_id,
-        c.thing,
-        c.by_path,
-        a.verb AS verb_allowed,
-        r.verb AS verb_refused,
+        c.thing, c.by_path, a.verb AS verb_allowed, r.verb AS verb_refused,
         COALESCE(a.path, '') AS path_allowed,
         COALESCE(r.path, '') AS path_refused,
         a.parameters <> r.parameters AS is_other_parameters,
@@ -267,23 +237,9 @@ ranked AS (
 ),
 pair AS (
     SELECT
-        who_kind,
-        who_key,
-        allowed_seq,
-        allowed_ts,
-        end_ts,
-        refused_seq,
-        refused_ts,
-        resource_kind,
-        object_id,
-        thing,
-        by_path,
-        verb_allowed,
-        verb_refused,
-        path_allowed,
-        path_refused,
-        is_other_parameters,
-        is_other_headers
+        who_kind, who_key, allowed_seq, allowed_ts, end_ts, refused_seq, refused_ts, resource_kind,
+        object_id, thing, by_path, verb_allowed, verb_refused, path_allowed, path_refused,
+        is_other_parameters, is_other_headers
     FROM ranked
     WHERE choice = 1
 ),
@@ -318,19 +274,9 @@ deployed AS (
 ),
 unexplained AS (
     SELECT
-        p.who_kind,
-        p.who_key,
-        p.allowed_seq,
-        p.allowed_ts,
-        p.refused_seq,
-        p.refused_ts,
-        p.thing AS shown,
-        p.verb_allowed,
-        p.verb_refused,
-        p.path_allowed,
-        p.path_refused,
-        p.is_other_parameters,
-        p.is_other_headers
+        p.who_kind, p.who_key, p.allowed_seq, p.allowed_ts, p.refused_seq, p.refused_ts,
+        p.thing AS shown, p.verb_allowed, p.verb_refused, p.path_allowed, p.path_refused,
+        p.is_other_parameters, p.is_other_headers
     FROM pair AS p
     WHERE
         NOT EXISTS (SELECT 1 FROM usual AS u WHERE u.allowed_seq = p.allowed_seq)
@@ -357,20 +303,10 @@ marked AS (
 ),
 changed AS (
     SELECT
-        u.who_kind,
-        u.who_key,
-        u.allowed_seq,
-        u.allowed_ts,
-        u.refused_seq,
-        u.refused_ts,
-        u.shown,
-        u.verb_allowed,
-        u.verb_refused,
+        u.who_kind, u.who_key, u.allowed_seq, u.allowed_ts, u.refused_seq, u.refused_ts, u.shown,
+        u.verb_allowed, u.verb_refused,
         u.verb_allowed <> u.verb_refused AS is_other_verb,
-        u.is_other_parameters,
-        u.is_other_headers,
-        m.is_deployed,
-        m.is_respelled,
+        u.is_other_parameters, u.is_other_headers, m.is_deployed, m.is_respelled,
         CASE
             WHEN
                 u.path_allowed = u.path_refused OR u.path_allowed = '' OR u.path_refused = ''
@@ -394,13 +330,7 @@ changed AS (
 ),
 told AS (
     SELECT
-        who_kind,
-        who_key,
-        allowed_seq,
-        allowed_ts,
-        refused_seq,
-        refused_ts,
-        shown,
+        who_kind, who_key, allowed_seq, allowed_ts, refused_seq, refused_ts, shown,
         CASE
             WHEN is_deployed = 1 THEN 1
             WHEN

@@ -1,0 +1,4 @@
+-- When something was deployed.
+SELECT ts
+FROM events
+WHERE kind = 'ops' AND action = 'deploy' AND ts IS NOT NULL
