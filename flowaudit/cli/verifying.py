@@ -55,7 +55,8 @@ def _print_text(found: Verification) -> None:
     if found.ok:
         print(f"The trail holds: {found.size:,} entries, none changed, none missing.")
     else:
-        print(f"The trail does NOT hold: {len(found.problems):,} problem(s).")
+        problems = "1 problem" if len(found.problems) == 1 else f"{len(found.problems):,} problems"
+        print(f"The trail does NOT hold: {problems}.")
         for problem in found.problems[:SHOWN]:
             where = f"entry {problem.seq}" if problem.seq is not None else "the trail"
             print(f"  {where}: {safe_text(problem.what)}")

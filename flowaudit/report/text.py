@@ -111,7 +111,7 @@ class _Summary:
             finding = case.finding
             through = " Something was allowed." if finding.succeeded else ""
             self._line(f"  {finding.severity:<9}{finding.id}", _COLOURS[finding.severity])
-            self._line(f"{printable(case.title)}{through}", indent=4)
+            self._line(f"{printable(case.title)}.{through}", indent=4)
         rest = len(self.report.review.findings) - FINDINGS
         if rest > 0:
             self._line(f"  and {rest} more: see the page, or flowaudit review")

@@ -24,6 +24,7 @@ _TEXT_LISTS: Final = (
     "granting_roles",
     "crawlers",
 )
+_HOURS: Final = ("timezone", "days", "from", "to")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,9 @@ def _zone(hours: object) -> tzinfo:
     """The time zone of times without one: that of the declared hours, else UTC."""
     if not isinstance(hours, Mapping):
         raise SettingError("review.hours", hours, "a table")
+    for key in hours:
+        if key not in _HOURS:
+            raise SettingError(f"review.hours.{key}", hours[key], _one_of(_HOURS))
     name = hours.get("timezone")
     if name is None:
         return UTC

@@ -243,16 +243,23 @@ pair AS (
     FROM ranked
     WHERE choice = 1
 ),
+-- by the hour, when a verb was allowed on a thing
+allowed_hour AS (
+    SELECT who_kind, who_key, by_path, thing, verb, MIN(ts) AS hour_first, MAX(ts) AS hour_last
+    FROM known
+    WHERE is_refused = 0
+    GROUP BY who_kind, who_key, by_path, thing, verb, ts - ts % 3600000000
+),
 usual AS (
     SELECT DISTINCT p.allowed_seq
     FROM pair AS p
-    INNER JOIN known AS k
+    INNER JOIN allowed_hour AS k
         ON
             p.who_kind = k.who_kind AND p.who_key = k.who_key
             AND p.by_path = k.by_path AND p.thing = k.thing AND p.verb_allowed = k.verb
     WHERE
-        p.verb_allowed <> p.verb_refused AND k.is_refused = 0
-        AND k.ts < p.refused_ts AND k.ts > p.refused_ts - $remembered_us
+        p.verb_allowed <> p.verb_refused
+        AND k.hour_first < p.refused_ts AND k.hour_last > p.refused_ts - $remembered_us
 ),
 -- sign-ins, grants and shares between the refusal and the end of what was allowed
 explained AS (
