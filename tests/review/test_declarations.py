@@ -66,6 +66,7 @@ def test_rules():
         ({"hours": 1}, "review.hours"),
         ({"hours": {"timezone": "Mars/Base"}}, "review.hours.timezone"),
         ({"hours": {"timezone": 5}}, "review.hours.timezone"),
+        ({"hours": {"till": "18:00"}}, "review.hours.till"),
         ({"maintenance": {}}, "review.maintenance"),
         ({"maintenance": ["now"]}, "review.maintenance[0]"),
         ({"maintenance": [{"from": "x", "to": "2026-01-01", "reason": "r"}]},
