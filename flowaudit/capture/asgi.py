@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import astuple
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
@@ -10,10 +10,8 @@ from starlette.concurrency import run_in_threadpool
 from .context import current
 from .facts import Facts, set_cookie_value
 from .heads import ASGI_NAMES
+from .sink import Sink
 from .targets import SAFE_IN_PATH
-
-if TYPE_CHECKING:
-    from .audit import FlowAudit
 
 __all__ = ["ASGIApp", "AsgiCapture"]
 
@@ -45,7 +43,7 @@ class AsgiCapture:
         enrich: called with the scope when the app has answered: what a framework knows.
     """
 
-    def __init__(self, app: ASGIApp, audit: "FlowAudit", enrich: Enrich | None = None) -> None:
+    def __init__(self, app: ASGIApp, audit: Sink, enrich: Enrich | None = None) -> None:
         self.app = app
         self.audit = audit
         self._enrich = enrich

@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -86,7 +86,7 @@ class FlowAudit:
             "clock": clock,
         }
         self.policy = _find_policy(given["policy"])
-        self.settings = resolve(given, os.environ, self.policy.settings)
+        self.settings: Mapping[str, Any] = resolve(given, os.environ, self.policy.settings)
         self.paths = _usable_paths(self.settings)
         self.capture_failures = 0
         """Faults of ours that were kept from the app."""
@@ -287,7 +287,7 @@ def _find_policy(given: object) -> Policy:
     return load_policy(usual) if usual.is_file() else Policy()
 
 
-def _usable_paths(settings: dict[str, Any]) -> TrailPaths:
+def _usable_paths(settings: Mapping[str, Any]) -> TrailPaths:
     """The trail's paths. Raises if its folder is missing or the file is something else."""
     paths = TrailPaths.of(
         settings["trail"], vault=settings["vault"], key=settings["key"], spool=settings["spool"]

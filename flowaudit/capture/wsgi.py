@@ -2,16 +2,14 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import quote
 
 from .context import current
 from .facts import Facts, set_cookie_value
 from .heads import ENVIRON_NAMES
+from .sink import Sink
 from .targets import SAFE_IN_PATH
-
-if TYPE_CHECKING:
-    from .audit import FlowAudit
 
 __all__ = ["WSGIApp", "WsgiCapture", "read_environ"]
 
@@ -45,7 +43,7 @@ class WsgiCapture:
         enrich: called with the environ before the event is made: what a framework knows.
     """
 
-    def __init__(self, app: WSGIApp, audit: "FlowAudit", enrich: Enrich | None = None) -> None:
+    def __init__(self, app: WSGIApp, audit: Sink, enrich: Enrich | None = None) -> None:
         self.app = app
         self.audit = audit
         self._enrich = enrich
@@ -92,7 +90,7 @@ class WsgiCapture:
         self.audit.finish(facts)
 
 
-def read_environ(audit: "FlowAudit", facts: Facts, environ: Environ) -> None:
+def read_environ(audit: Sink, facts: Facts, environ: Environ) -> None:
     """What a WSGI environ says of a request."""
     target = environ.get("RAW_URI") or environ.get("REQUEST_URI")
     is_rebuilt = not target

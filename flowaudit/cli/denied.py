@@ -10,10 +10,11 @@ from typing import Final
 from ..journeys.denied import DeniedReport, denied
 from ..journeys.flows import TOP, Count
 from ..journeys.scope import Scope, scope_of
+from ..report.words import amount, moment, percent, period
 from .options import add_format, add_trail
 from .output import print_csv, print_json
 from .reading import add_top, known_names, open_engine, tell_waiting
-from .wording import count, fold, moment, next_command, percent, period, print_ranking
+from .wording import fold, next_command, print_ranking
 
 __all__ = ["add_parser", "run"]
 
@@ -71,12 +72,12 @@ def _csv_rows(report: DeniedReport) -> Iterator[Sequence[object]]:
 def _print_text(report: DeniedReport, scope: Scope, trail: Path, names: dict[str, str]) -> None:
     span = period(scope.first_ts, scope.last_ts)
     if not report.total:
-        print(fold(f"No refusals ({count(scope.requests, 'request')} looked at, {span})."))
+        print(fold(f"No refusals ({amount(scope.requests, 'request')} looked at, {span})."))
         next_command("flowaudit", "flows", "--trail", trail)
         return
     print(
         fold(
-            f"{count(report.total, 'refusal')} among {count(scope.requests, 'request')}"
+            f"{amount(report.total, 'refusal')} among {amount(scope.requests, 'request')}"
             f" ({percent(report.total, scope.requests)}), {span}."
         )
     )

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from ..journeys.flows import TOP, FlowReport, flow_report
+from ..report.words import amount, percent, period
 from .options import add_format, add_trail
 from .output import print_csv, print_json
 from .reading import INCLUDE, add_by, add_top, open_engine, tell_waiting
-from .wording import count, fold, next_command, percent, period, print_ranking
+from .wording import fold, next_command, print_ranking
 
 __all__ = ["add_parser", "run"]
 
@@ -108,8 +109,8 @@ def _print_sentences(report: FlowReport, include: str) -> None:
     who = {"humans": " (humans only)", "bots": " (bots only)"}.get(include, "")
     print(
         fold(
-            f"{count(report.visitors, 'visitor')}{who} made {count(report.sessions, 'journey')}"
-            f" with {count(report.events, 'request')}, {report.pages:,} of them pages,"
+            f"{amount(report.visitors, 'visitor')}{who} made {amount(report.sessions, 'journey')}"
+            f" with {amount(report.events, 'request')}, {report.pages:,} of them pages,"
             f" from {period(report.first_ts, report.last_ts)}."
         )
     )
@@ -122,11 +123,11 @@ def _print_sentences(report: FlowReport, include: str) -> None:
             )
         )
     if report.not_joined:
-        print(f"{count(report.not_joined, 'request')} could not be joined to a visitor.")
+        print(f"{amount(report.not_joined, 'request')} could not be joined to a visitor.")
 
 
 def _print_lengths(report: FlowReport) -> None:
-    lengths = [(count(int(k), "page"), n) for k, n in report.pages_per_session.items()]
+    lengths = [(amount(int(k), "page"), n) for k, n in report.pages_per_session.items()]
     shown, rest = lengths[:SHOWN_LENGTHS], lengths[SHOWN_LENGTHS:]
     if rest:
         shown.append(("more", sum(n for _, n in rest)))

@@ -4,10 +4,11 @@ import argparse
 from pathlib import Path
 
 from ..journeys.funnel import FunnelResult, funnel
+from ..report.words import amount, bar, percent, printable, shorten, span
 from .options import add_format, add_trail
-from .output import print_csv, print_json, safe_text
+from .output import print_csv, print_json
 from .reading import add_by, open_engine, tell_waiting
-from .wording import BAR_WIDTH, bar, count, duration, fold, next_command, percent, shorten
+from .wording import BAR_WIDTH, fold, next_command
 
 __all__ = ["add_parser", "run"]
 
@@ -56,31 +57,31 @@ def _print_text(result: FunnelResult, trail: Path) -> None:
         share = percent(result.drop_off[worst], result.reached[worst])
         print(
             fold(
-                f"Most were lost after {safe_text(result.steps[worst])}: {share} went no further"
+                f"Most were lost after {printable(result.steps[worst])}: {share} went no further"
                 f" ({result.drop_off[worst]:,} of {result.reached[worst]:,})."
             )
         )
     print(f"\n  {'step':<{STEP_WIDTH}}{'':{BAR_WIDTH}}{'journeys':>9}{'of all':>8}  median time")
     for place, step in enumerate(result.steps):
-        reached, name = result.reached[place], shorten(safe_text(step), STEP_WIDTH - 2)
-        took = duration(result.median_us[place]) if place and reached else ""
+        reached, name = result.reached[place], shorten(printable(step), STEP_WIDTH - 2)
+        took = span(result.median_us[place]) if place and reached else ""
         print(
-            f"  {name:<{STEP_WIDTH}}{bar(reached, result.reached[0]):<{BAR_WIDTH}}"
+            f"  {name:<{STEP_WIDTH}}{bar(reached, result.reached[0], BAR_WIDTH):<{BAR_WIDTH}}"
             f"{reached:>9,}{percent(reached, result.reached[0]):>8}  {took}".rstrip()
         )
     next_command("flowaudit", "flows", "--trail", trail)
 
 
 def _first_sentence(result: FunnelResult) -> str:
-    first, last = safe_text(result.steps[0]), safe_text(result.steps[-1])
+    first, last = printable(result.steps[0]), printable(result.steps[-1])
     if not result.reached[0]:
         return (
             f"No journey reached {first} with success. Steps are called as in"
             " `flowaudit flows`; --by path takes paths."
         )
     if len(result.steps) == 1:
-        return f"{count(result.reached[0], 'journey')} reached {first}."
+        return f"{amount(result.reached[0], 'journey')} reached {first}."
     return (
-        f"Of {count(result.reached[0], 'journey')} that reached {first}, {result.reached[-1]:,}"
+        f"Of {amount(result.reached[0], 'journey')} that reached {first}, {result.reached[-1]:,}"
         f" ({percent(result.reached[-1], result.reached[0])}) came as far as {last}."
     )

@@ -9,9 +9,10 @@ from typing import Any
 
 from ..journeys.importers import IMPORT_FORMATS, ImportResult, import_log
 from ..journeys.lines import Progress
+from ..report.words import amount, printable
 from .options import add_format, add_trail, trail_paths
-from .output import print_csv, print_json, safe_text
-from .wording import count, fold, next_command
+from .output import print_csv, print_json
+from .wording import fold, next_command
 
 __all__ = ["add_parser", "run", "shown_progress"]
 
@@ -100,8 +101,8 @@ def shown_progress(name: str) -> Iterator[Progress | None]:
 def _print_text(result: ImportResult, trail: Path, *, is_redacted: bool) -> None:
     print(
         fold(
-            f"{count(result.lines, 'line')} read as {result.form}:"
-            f" {count(result.events, 'event')} added to {trail}, {result.malformed:,} malformed."
+            f"{amount(result.lines, 'line')} read as {result.form}:"
+            f" {amount(result.events, 'event')} added to {trail}, {result.malformed:,} malformed."
         )
     )
     if result.known:
@@ -111,7 +112,7 @@ def _print_text(result: ImportResult, trail: Path, *, is_redacted: bool) -> None
         more = result.malformed - len(result.malformed_lines)
         print(fold(f"Malformed lines: {numbers}" + (f" and {more:,} more" if more else "") + "."))
     if result.left_out:
-        names = ", ".join(map(safe_text, result.left_out))
+        names = ", ".join(map(printable, result.left_out))
         print(fold(f"Not in the schema, and so left out: {names}."))
     if result.malformed == result.lines > 0:
         print("Is it another format? Say which with --as.")

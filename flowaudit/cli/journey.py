@@ -13,22 +13,12 @@ from ..journeys.timeline import (
     find_visitors,
     journeys_of,
 )
+from ..report.words import amount, clock, moment, period, printable, shorten, span
 from ..trail.paths import TrailPaths
 from .options import add_format, add_trail
-from .output import print_csv, print_json, safe_text
+from .output import print_csv, print_json
 from .reading import find_token, known_names, open_engine, tell_waiting
-from .wording import (
-    WIDTH,
-    clock,
-    count,
-    duration,
-    fold,
-    moment,
-    next_command,
-    paint,
-    period,
-    shorten,
-)
+from .wording import WIDTH, fold, next_command, paint
 
 __all__ = ["add_parser", "run"]
 
@@ -98,12 +88,12 @@ def _print_text(
     names = known_names(paths)
     events = sum(each.events for each in journeys)
     first, last = min(e.first_ts for e in journeys), max(e.last_ts for e in journeys)
-    told = safe_text(names.get(visitors[0], who)) if len(visitors) == 1 else safe_text(who)
-    several = f", {count(len(visitors), 'visitor')}" if len(visitors) > 1 else ""
+    told = printable(names.get(visitors[0], who)) if len(visitors) == 1 else printable(who)
+    several = f", {amount(len(visitors), 'visitor')}" if len(visitors) > 1 else ""
     print(
         fold(
-            f"{told}{several}: {count(len(journeys), 'journey')},"
-            f" {count(events, 'request')}, {period(first, last)}."
+            f"{told}{several}: {amount(len(journeys), 'journey')},"
+            f" {amount(events, 'request')}, {period(first, last)}."
         )
     )
     for place, each in enumerate(journeys):
@@ -114,33 +104,33 @@ def _print_text(
 def _print_journey(
     journey: Journey, following: Sequence[Journey], names: dict[str, str], *, is_named: bool
 ) -> None:
-    whose = f" of {safe_text(names.get(journey.who, journey.who))}" if is_named else ""
+    whose = f" of {printable(names.get(journey.who, journey.who))}" if is_named else ""
     span_us = journey.last_ts - journey.first_ts
-    took = f" for {duration(span_us)}" if span_us else ""
+    took = f" for {span(span_us)}" if span_us else ""
     print(f"\nJourney {journey.number}{whose}")
     print(
-        f"{moment(journey.first_ts)} UTC{took}: {count(journey.events, 'request')},"
-        f" {count(journey.pages, 'page')}"
+        f"{moment(journey.first_ts)} UTC{took}: {amount(journey.events, 'request')},"
+        f" {amount(journey.pages, 'page')}"
     )
     for each in journey.moments:
         print(_line(each))
     if journey.ended == "pause" and following:
-        pause = duration(following[0].first_ts - journey.last_ts)
+        pause = span(following[0].first_ts - journey.last_ts)
         print(f"It ended with a pause: back after {pause}.")
     else:
         print(_ENDS.get(journey.ended, _ENDS["left"]))
 
 
 def _line(each: Moment) -> str:
-    gap = f"+{duration(each.gap_us)}" if each.gap_us >= 1_000_000 else ""
+    gap = f"+{span(each.gap_us)}" if each.gap_us >= 1_000_000 else ""
     if each.kind == "request":
-        what = f"{each.method or '–':<6} {safe_text(each.path or each.step or '–')}"
+        what = f"{each.method or '–':<6} {printable(each.path or each.step or '–')}"
     else:
-        what = f"{each.kind} {each.action or ''} {safe_text(each.step or '')}".strip()
-    reason = "" if each.reason in (None, each.outcome) else safe_text(each.reason)
-    outcome = safe_text(each.outcome or "")
+        what = f"{each.kind} {each.action or ''} {printable(each.step or '')}".strip()
+    reason = "" if each.reason in (None, each.outcome) else printable(each.reason)
+    outcome = printable(each.outcome or "")
     status = "" if each.status is None else str(each.status)
-    took = "" if each.duration_us is None else duration(each.duration_us)
+    took = "" if each.duration_us is None else span(each.duration_us)
     result = " ".join(filter(None, (status, outcome, reason, took)))
     head = f"  {clock(each.ts)} {gap:<{GAP_WIDTH}} "
     width = min(WHAT_WIDTH, max(WIDTH - len(head) - 1 - len(result), LEAST_WIDTH))

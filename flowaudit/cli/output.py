@@ -4,42 +4,34 @@ import csv
 import io
 import json
 import sys
-import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-__all__ = ["csv_cell", "print_csv", "print_json", "print_table", "safe_text"]
+from ..report.words import printable
+
+__all__ = ["csv_cell", "print_csv", "print_json", "print_table"]
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 """First characters that a spreadsheet takes for a formula."""
 
-_KEPT_CONTROLS: Final = frozenset(["Cc", "Cf", "Cs", "Co", "Zl", "Zp"])
-
-
-def safe_text(text: object) -> str:
-    """Text that a terminal shows and does not obey: control and format characters escaped."""
-    shown = str(text)
-    if shown.isascii() and shown.isprintable():
-        return shown
-    return "".join(
-        char.encode("unicode_escape").decode()
-        if unicodedata.category(char) in _KEPT_CONTROLS
-        else char
-        for char in shown
-    )
-
 
 def print_json(value: Any) -> None:
-    """One JSON value, indented."""
-    json.dump(value, sys.stdout, ensure_ascii=False, indent=2, default=str)
+    """One JSON value, indented; what a terminal would obey stands as a JSON escape."""
+    text = json.dumps(value, ensure_ascii=False, indent=2, default=str)
+    sys.stdout.write("".join(map(_escaped, text)) if not text.isascii() else text)
     sys.stdout.write("\n")
+
+
+def _escaped(char: str) -> str:
+    acts = char != "\n" and printable(char) != char
+    return json.dumps(char)[1:-1] if acts else char
 
 
 def csv_cell(value: object) -> object:
     """A cell that no spreadsheet runs: text that looks like a formula gets an apostrophe."""
     if value is None or isinstance(value, (bool, int, float)):
         return value
-    text = safe_text(value)
+    text = printable(value)
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
@@ -80,4 +72,4 @@ def _cell(value: object) -> str:
         return "–"
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
-    return safe_text(value)
+    return printable(value)

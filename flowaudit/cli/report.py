@@ -15,13 +15,13 @@ from ..policy.rules import Policy
 from ..report.build import Report, build_report
 from ..report.page import render_page
 from ..report.text import print_report
+from ..report.words import amount
 from ..review.engine import review
 from ..trail.check import verify_trail
 from ..trail.paths import SQLITE_MAGIC, TrailPaths
 from .importing import shown_progress
 from .options import add_policy, add_trail, find_policy
 from .reading import known_names, open_engine, tell_waiting
-from .wording import count
 
 __all__ = ["add_parser", "run"]
 
@@ -111,7 +111,7 @@ def _of_log(args: argparse.Namespace, policy: Policy) -> Report:
         paths = TrailPaths.of(args.trail or Path(folder) / "log.db")
         with shown_progress(args.file.name) as progress:
             result = import_log(args.file, paths, redact=not args.no_redact, progress=progress)
-        notes = [f"{count(result.lines, 'line')} of {args.file.name} read as {result.form}."]
+        notes = [f"{amount(result.lines, 'line')} of {args.file.name} read as {result.form}."]
         if result.malformed:
             numbers = ", ".join(map(str, result.malformed_lines[:5]))
             notes.append(f"{result.malformed:,} malformed lines are not counted (line {numbers}).")

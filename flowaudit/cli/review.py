@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..journeys.scope import Scope, scope_of
+from ..report.words import amount, moment, period, printable
 from ..review.engine import review
 from ..review.finding import EVENTS_CAP, Finding, Review
 from .options import add_format, add_policy, add_trail, find_policy
-from .output import print_csv, print_json, safe_text
+from .output import print_csv, print_json
 from .reading import known_names, open_engine, tell_waiting
-from .wording import WIDTH, count, fold, moment, next_command, paint, period
+from .wording import WIDTH, fold, next_command, paint
 
 __all__ = ["add_parser", "finding_json", "run"]
 
@@ -107,11 +108,11 @@ def _csv_row(finding: Finding) -> Sequence[object]:
 
 def _print_text(found: Review, scope: Scope, trail: Path) -> None:
     span = period(scope.first_ts, scope.last_ts)
-    requests = count(scope.requests, "request")
+    requests = amount(scope.requests, "request")
     if found.findings:
         allowed = sum(finding.succeeded for finding in found.findings)
         told = f"in {allowed:,} of them something was allowed" if allowed else "nothing succeeded"
-        print(fold(f"{count(len(found.findings), 'finding')} in {requests}, {span}; {told}."))
+        print(fold(f"{amount(len(found.findings), 'finding')} in {requests}, {span}; {told}."))
     else:
         print(fold(f"No findings ({requests} looked at, {span})."))
     for severity, group in groupby(found.findings, key=lambda finding: finding.severity):
@@ -128,7 +129,7 @@ def _print_text(found: Review, scope: Scope, trail: Path) -> None:
     if who is None:
         next_command("flowaudit", "denied", "--trail", trail)
     else:
-        next_command("flowaudit", "journey", safe_text(who), "--trail", trail)
+        next_command("flowaudit", "journey", printable(who), "--trail", trail)
 
 
 def _visitor(finding: Finding) -> str | None:
@@ -146,7 +147,7 @@ def _print_finding(finding: Finding) -> None:
     limits = ", ".join(f"{name} {value}" for name, value in finding.thresholds.items())
     _print_wrapped(
         f"{finding.id} (version {finding.version}; {limits}); {times} UTC;"
-        f" {count(finding.count, 'event')}",
+        f" {amount(finding.count, 'event')}",
         "    ",
     )
     more = f" … of {finding.events_total:,}" if finding.events_total > len(finding.events) else ""
@@ -156,7 +157,7 @@ def _print_finding(finding: Finding) -> None:
 
 
 def _print_list(title: str, rows: Iterator[tuple[str, int, str]]) -> None:
-    lines = [f"{rule}: {count(number, 'event')}, {why}" for rule, number, why in rows]
+    lines = [f"{rule}: {amount(number, 'event')}, {why}" for rule, number, why in rows]
     if lines:
         print(f"\n{title}")
     for line in lines:
@@ -166,7 +167,7 @@ def _print_list(title: str, rows: Iterator[tuple[str, int, str]]) -> None:
 def _print_wrapped(text: str, indent: str) -> None:
     print(
         textwrap.fill(
-            safe_text(text),
+            printable(text),
             WIDTH,
             initial_indent=indent,
             subsequent_indent=indent,

@@ -4,11 +4,12 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
+from ..report.words import printable
 from ..trail.check import verify_trail
 from ..trail.keys import load_verifier_key
 from ..trail.verification import Verification
 from .options import add_format, add_trail, trail_paths
-from .output import print_csv, print_json, safe_text
+from .output import print_csv, print_json
 
 __all__ = ["add_parser", "run"]
 
@@ -59,10 +60,10 @@ def _print_text(found: Verification) -> None:
         print(f"The trail does NOT hold: {problems}.")
         for problem in found.problems[:SHOWN]:
             where = f"entry {problem.seq}" if problem.seq is not None else "the trail"
-            print(f"  {where}: {safe_text(problem.what)}")
+            print(f"  {where}: {printable(problem.what)}")
         if len(found.problems) > SHOWN:
             print(f"  … and {len(found.problems) - SHOWN:,} more (--format json has all)")
-    signer = safe_text(found.signed_by) if found.signed_by else "nobody"
+    signer = printable(found.signed_by) if found.signed_by else "nobody"
     print(f"Signed by the operator ({signer}), {found.witnesses} witnesses.")
     print(f"Root {found.root} over {found.size:,} entries.")
     for count, what in (

@@ -13,7 +13,7 @@ from ..errors import EventError, MissingExtraError
 from ..event import Core, Personal, encode_core, encode_personal
 from ..trail.paths import read_only_uri
 from ..trail.reader import TrailReader
-from ..trail.sqlite import is_open_here
+from ..vault.guard import is_open_here
 from .columns import CORE_FIELDS, PERSONAL_FIELDS
 
 __all__ = ["analysis_module", "given_events", "open_trail"]

@@ -7,7 +7,7 @@ from typing import IO, Any, Final
 from ..errors import MissingExtraError
 from .build import Report
 from .sentences import sentences_of
-from .words import percent, printable, shorten
+from .words import bar, percent, printable, shorten
 
 __all__ = ["print_report"]
 
@@ -98,7 +98,7 @@ class _Summary:
         for key, n in rows[:most]:
             label = shorten("(none)" if key is None else printable(key), LABEL)
             self._line(
-                f"  {label:<{LABEL}} {_bar(n, largest):<{BAR}} {n:>9,}  {percent(n, whole):>5}",
+                f"  {label:<{LABEL}} {bar(n, largest, BAR):<{BAR}} {n:>9,}  {percent(n, whole):>5}",
                 no_wrap=True,
             )
 
@@ -136,9 +136,3 @@ class _Summary:
             self.console.print(Padding(shown, (0, 0, 0, indent)))
         else:
             self.console.print(shown, no_wrap=no_wrap, soft_wrap=no_wrap)
-
-
-def _bar(part: int, whole: int) -> str:
-    """A bar of block characters, to an eighth of one; never nothing for something."""
-    eighths = max(1, round(8 * BAR * part / whole)) if part else 0
-    return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()

@@ -4,11 +4,23 @@ import unicodedata
 from datetime import UTC, datetime
 from typing import Final
 
-__all__ = ["amount", "day", "moment", "percent", "period", "printable", "shorten", "span"]
+__all__ = [
+    "amount",
+    "bar",
+    "clock",
+    "day",
+    "moment",
+    "percent",
+    "period",
+    "printable",
+    "shorten",
+    "span",
+]
 
 _HIDDEN: Final = frozenset(["Cc", "Cf", "Cs", "Co", "Zl", "Zp"])
 """Categories of characters that act instead of showing: controls, bidi marks, separators."""
 
+_EIGHTHS: Final = " ▏▎▍▌▋▊▉"
 _UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
@@ -44,6 +56,11 @@ def day(ts: int) -> str:
     return f"{when.day} {when:%b}"
 
 
+def clock(ts: int) -> str:
+    """The time of day of a time in µs, UTC."""
+    return f"{_utc(ts):%H:%M:%S}"
+
+
 def moment(ts: int, *, seconds: bool = False) -> str:
     """A time in µs as `25 Oct 2015 04:11`, UTC."""
     when = _utc(ts)
@@ -58,25 +75,35 @@ def period(first_ts: int | None, last_ts: int | None) -> str:
 
 
 def span(us: int) -> str:
-    """A length of time in its two largest units: `3 h 12 min`, `450 ms`."""
+    """A length of time in its largest unit and the next: `3 h 12 min`, `450 ms`, `80 µs`."""
+    if us < 1_000:
+        return f"{us} µs" if us else "0 ms"
     if us < 1_000_000:
         return f"{us // 1_000} ms"
-    seconds, parts = us // 1_000_000, list[str]()
-    for size, unit in _UNITS:
-        if seconds >= size:
-            parts.append(f"{seconds // size} {unit}")
-            seconds %= size
-        elif parts:
-            break
-    return " ".join(parts[:2])
+    seconds = us // 1_000_000
+    place = next(i for i, (size, _) in enumerate(_UNITS) if seconds >= size)
+    parts = []
+    for size, unit in _UNITS[place : place + 2]:
+        whole, seconds = divmod(seconds, size)
+        if whole:
+            parts.append(f"{whole} {unit}")
+    return " ".join(parts)
 
 
 def shorten(text: str, width: int) -> str:
     """A text of at most `width` characters, cut in its middle."""
     if len(text) <= width:
         return text
-    head = (width - 1) * 3 // 5
+    head = (width - 1) * 2 // 3
     return f"{text[:head]}…{text[len(text) - (width - 1 - head) :]}"
+
+
+def bar(part: int, whole: int, width: int) -> str:
+    """A bar of block characters, in eighths of one; something, if it is not nothing."""
+    if not whole or part <= 0:
+        return ""
+    eighths = max(1, round(part * width * 8 / whole))
+    return "█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()
 
 
 def _utc(ts: int) -> datetime:

@@ -8,13 +8,10 @@ twice. `append` returns after the fsync of the write-ahead log (synchronous FULL
 import base64
 import os
 import sqlite3
-import threading
 import time
-import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
-from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
@@ -23,20 +20,18 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from ..errors import NotATrailError, TrailBusyError, TrailError, TrailWriteError
 from ..proofs.checkpoint import sign_checkpoint
 from ..proofs.merkle import NOT_SEALED, SALT_BYTES, Tree
+from ..vault.guard import ConnectionGuard
 from .keys import load_or_make_key
 from .locks import file_lock
 from .paths import APPLICATION_ID, FORMAT, TrailPaths, check_identity, make_private
 
-__all__ = ["CHECKPOINT_S", "Trail", "is_open_here", "trail_error"]
+__all__ = ["CHECKPOINT_S", "Trail", "trail_error"]
 
 CHECKPOINT_S: Final = 10.0
 """Seconds between checkpoints under traffic."""
 
 BUSY_S: Final = 5.0
 """Seconds SQLite waits for a program that locks the file itself past our lock."""
-
-FORK_S: Final = 10.0
-"""Seconds that a fork waits for a commit to end. After that the child keeps to its spool."""
 
 _SCHEMA: Final = f"""
 CREATE TABLE event (seq INTEGER PRIMARY KEY, core TEXT, personal TEXT, salt BLOB, sealed BLOB);
@@ -75,14 +70,11 @@ class Trail:
     ) -> None:
         self.paths = trail if isinstance(trail, TrailPaths) else TrailPaths.of(trail)
         self._lock_timeout_s = lock_timeout_s
-        self._db: sqlite3.Connection | None = None
         self._tree: Tree | None = None  # as of the last commit of ours; checked against `head`
         self._key: Ed25519PrivateKey | None = None
         self._origin = ""
         self._checkpointed = 0.0
-        self._use = threading.Lock()  # owns the connection, from opening to the end of its use
-        self._is_held_for_fork = False
-        _ALL.add(self)
+        self._guard = ConnectionGuard(self.paths.trail)
 
     def __enter__(self) -> Self:
         return self
@@ -158,16 +150,14 @@ class Trail:
 
     def close(self) -> None:
         """Sign the head and close the file. A failure to sign leaves the trail valid."""
-        if self._db is None:
+        if self._guard.connection is None:
             return
         try:
             self.checkpoint()
         finally:
-            with self._use:
-                if self._db is not None:
-                    self._db.close()
-                self._db, self._tree = None, None
-                _OPEN.discard(self)
+            with self._guard as guard:
+                guard.close()
+                self._tree = None
 
     def _store(
         self, db: sqlite3.Connection, tree: Tree, records: Sequence[tuple[bytes, bytes]]
@@ -213,9 +203,9 @@ class Trail:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with file_lock(self.paths.lock).held(self._lock_timeout_s), self._use:
+        with file_lock(self.paths.lock).held(self._lock_timeout_s), self._guard as guard:
             try:
-                db = self._db or self._open()
+                db = guard.connection or self._open()
                 db.execute("BEGIN IMMEDIATE")
                 try:
                     yield db
@@ -229,7 +219,7 @@ class Trail:
 
     def _open(self) -> sqlite3.Connection:
         path = self.paths.trail
-        if path in _TAINTED:
+        if self._guard.is_tainted:
             raise TrailBusyError(f"{path} was in use while this process was forked")
         try:
             make_private(path)
@@ -252,65 +242,10 @@ class Trail:
         except BaseException:
             db.close()
             raise
-        self._db = db
-        _OPEN.add(self)
+        self._guard.connection = db
         return db
-
-    # -- forks -------------------------------------------------------------------------------
-
-    def _before_fork(self) -> None:
-        # SQLite keeps its locks by process and file. A child that inherited them would believe
-        # it holds what only the parent does, and both would write; so nothing is inherited.
-        self._is_held_for_fork = self._use.acquire(timeout=FORK_S)
-        if self._is_held_for_fork and self._db is not None:
-            self._db.close()
-            self._db = None
-            _OPEN.discard(self)
-
-    def _after_fork_in_parent(self) -> None:
-        if self._is_held_for_fork:
-            self._use.release()
-
-    def _after_fork_in_child(self) -> None:
-        self._use = threading.Lock()
-        if self._db is not None:
-            _TAINTED[self.paths.trail] = self._db
-            self._db = None
-
-
-def is_open_here(path: Path) -> bool:
-    """Whether this process has a trail open for writing through Python's SQLite."""
-    return any(trail.paths.trail == path.absolute() for trail in list(_OPEN))
 
 
 def _last_n(db: sqlite3.Connection, source: str) -> int:
     row = db.execute("SELECT last_n FROM source WHERE id = ?", (source,)).fetchone()
     return int(row[0]) if row else 0
-
-
-_ALL: "weakref.WeakSet[Trail]" = weakref.WeakSet()
-_OPEN: "weakref.WeakSet[Trail]" = weakref.WeakSet()
-_TAINTED: dict[Path, sqlite3.Connection] = {}
-"""Inherited although open, for want of time: never used nor closed, and no other is opened."""
-
-
-def _before_fork() -> None:
-    for trail in list(_ALL):
-        trail._before_fork()
-
-
-def _after_fork_in_parent() -> None:
-    for trail in list(_ALL):
-        trail._after_fork_in_parent()
-
-
-def _after_fork_in_child() -> None:
-    for trail in list(_ALL):
-        trail._after_fork_in_child()
-
-
-os.register_at_fork(
-    before=_before_fork,
-    after_in_parent=_after_fork_in_parent,
-    after_in_child=_after_fork_in_child,
-)

@@ -7,10 +7,8 @@ holds salt and identity can prove whom it stands for, and nobody can once both a
 import base64
 import os
 import sqlite3
-import threading
 import time
 import unicodedata
-import weakref
 from collections.abc import Callable
 from hashlib import sha256
 from hmac import digest as hmac_digest
@@ -19,6 +17,7 @@ from types import TracebackType
 from typing import Final, Self, TypeVar
 
 from ..errors import VaultError
+from .guard import ConnectionGuard
 
 __all__ = ["PURPOSES", "TOKEN_LENGTH", "Vault", "is_token", "token_of"]
 
@@ -26,9 +25,6 @@ SALT_BYTES: Final = 16
 KEY_BYTES: Final = 32
 TAG_BYTES: Final = 20
 """Bytes kept of a keyed hash: 32 characters of base32."""
-
-FORK_S: Final = 10.0
-"""Seconds that a fork waits for a question to the file to end."""
 
 TOKEN_LENGTH: Final = 52
 MAX_IDENTITY: Final = 1_000
@@ -83,15 +79,10 @@ class Vault:
     def __init__(self, path: str | os.PathLike[str], *, timeout_s: float = 10.0) -> None:
         self.path = Path(path)
         self.timeout_s = timeout_s
-        self._lock = threading.Lock()  # owns the connection and its use
-        self._connection: sqlite3.Connection | None = None
-        self._inherited: list[sqlite3.Connection] = []
-        self._is_tainted = False
-        self._is_held_for_fork = False
+        self._guard = ConnectionGuard(self.path)
         self._tokens: dict[str, str] = {}
         self._hashes: dict[tuple[str, str], str] = {}
         self._keys: dict[str, bytes] = {}
-        _ALL.add(self)
 
     def __enter__(self) -> Self:
         return self
@@ -161,10 +152,8 @@ class Vault:
 
     def close(self) -> None:
         """Close the connection; a later question opens it again."""
-        with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-            self._connection = None
+        with self._guard as guard:
+            guard.close()
 
     def _remember_hash(self, purpose: str, value: str, key: bytes) -> str:
         message = purpose.encode() + b"\x00" + value[:MAX_IDENTITY].encode("utf-8", "replace")
@@ -199,16 +188,16 @@ class Vault:
         return bytes(row[0])
 
     def _ask(self, question: Callable[[sqlite3.Connection], _T]) -> _T:
-        with self._lock:
+        with self._guard:
             try:
                 return question(self._open())
             except sqlite3.Error as error:
                 raise VaultError(f"vault {self.path}: {error}") from error
 
     def _open(self) -> sqlite3.Connection:
-        if self._connection is not None:
-            return self._connection
-        if self._is_tainted:
+        if self._guard.connection is not None:
+            return self._guard.connection
+        if self._guard.is_tainted:
             raise VaultError(f"vault {self.path} was in use while this process was forked")
         try:
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
@@ -222,7 +211,7 @@ class Vault:
         except BaseException:
             db.close()
             raise
-        self._connection = db
+        self._guard.connection = db
         return db
 
     def _prepare_patiently(self, db: sqlite3.Connection) -> None:
@@ -235,23 +224,6 @@ class Vault:
                 if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
                     raise
             time.sleep(0.01)
-
-    def _before_fork(self) -> None:
-        # SQLite keeps its locks by process and file: nothing of it may be inherited
-        self._is_held_for_fork = self._lock.acquire(timeout=FORK_S)
-        if self._is_held_for_fork and self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-    def _after_fork_in_parent(self) -> None:
-        if self._is_held_for_fork:
-            self._lock.release()
-
-    def _after_fork_in_child(self) -> None:
-        self._lock = threading.Lock()
-        if self._connection is not None:
-            self._inherited.append(self._connection)  # not closed: its locks are the parent's
-            self._connection, self._is_tainted = None, True
 
 
 def _prepare(db: sqlite3.Connection, path: Path) -> None:
@@ -274,28 +246,3 @@ def _make_room(cache: dict[_T, str]) -> None:
     if len(cache) >= CACHE_SIZE:
         for key in list(cache)[: CACHE_SIZE // 2]:
             cache.pop(key, None)
-
-
-_ALL: "weakref.WeakSet[Vault]" = weakref.WeakSet()
-
-
-def _before_fork() -> None:
-    for vault in list(_ALL):
-        vault._before_fork()
-
-
-def _after_fork_in_parent() -> None:
-    for vault in list(_ALL):
-        vault._after_fork_in_parent()
-
-
-def _after_fork_in_child() -> None:
-    for vault in list(_ALL):
-        vault._after_fork_in_child()
-
-
-os.register_at_fork(
-    before=_before_fork,
-    after_in_parent=_after_fork_in_parent,
-    after_in_child=_after_fork_in_child,
-)

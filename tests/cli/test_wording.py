@@ -1,8 +1,11 @@
 """Numbers, times and lists as text."""
 
+import json
+
 import pytest
 
-from flowaudit.cli import wording
+from flowaudit.cli import output, wording
+from flowaudit.report import words
 
 
 @pytest.mark.parametrize(
@@ -20,7 +23,7 @@ from flowaudit.cli import wording
     ],
 )
 def test_a_duration_has_two_neighbouring_units(us, text):
-    assert wording.duration(us) == text
+    assert words.span(us) == text
 
 
 @pytest.mark.parametrize(
@@ -28,7 +31,7 @@ def test_a_duration_has_two_neighbouring_units(us, text):
     [(0, 10, "0 %"), (1, 1000, "1 %"), (999, 1000, "99 %"), (10, 10, "100 %"), (0, 0, "–")],
 )
 def test_a_share_is_never_rounded_to_none_or_all(part, whole, text):
-    assert wording.percent(part, whole) == text
+    assert words.percent(part, whole) == text
 
 
 @pytest.mark.parametrize(
@@ -36,16 +39,16 @@ def test_a_share_is_never_rounded_to_none_or_all(part, whole, text):
     [(0, 8, ""), (8, 8, "████"), (4, 8, "██"), (1, 8, "▌"), (1, 10_000, "▏"), (5, 0, "")],
 )
 def test_a_bar_shows_something_for_something(number, most, text):
-    assert wording.bar(number, most, width=4) == text
+    assert words.bar(number, most, width=4) == text
 
 
 @pytest.mark.parametrize("width", [5, 6, 11])
 def test_a_text_is_cut_in_its_middle_to_the_width(width):
-    cut = wording.shorten("/abcdefghijklmnop", width)
+    cut = words.shorten("/abcdefghijklmnop", width)
     assert len(cut) == width
     assert cut[0] == "/"
     assert cut[-1] == "p"
-    assert wording.shorten("short", 5) == "short"
+    assert words.shorten("short", 5) == "short"
 
 
 def test_sentences_are_folded_at_80_columns():
@@ -56,6 +59,16 @@ def test_sentences_are_folded_at_80_columns():
 
 
 def test_a_time_far_out_of_range_is_still_text():
-    assert wording.moment(0) == "1 Jan 1970 00:00"
-    assert wording.moment(2**53)
-    assert wording.clock(-(2**60))
+    assert words.moment(0) == "1 Jan 1970 00:00"
+    assert words.moment(2**53)
+    assert words.clock(-(2**60))
+
+
+def test_json_for_a_terminal_holds_nothing_that_acts(capsys):
+    value = {"path": "/\u202egpj.exe\x1b[31m", "name": "Zo\u00eb"}
+    output.print_json(value)
+    shown = capsys.readouterr().out
+    assert "\u202e" not in shown
+    assert "\x1b" not in shown
+    assert "Zo\u00eb" in shown
+    assert json.loads(shown) == value

@@ -1,0 +1,50 @@
+"""What the wrappers need of whoever takes their facts: `FlowAudit` is one."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from .facts import Facts
+from .heads import Names
+
+__all__ = ["Sink"]
+
+
+class Sink(Protocol):
+    """Takes the facts of requests; nothing but `settings` and `close` may ever raise."""
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Every setting's value, by name."""
+
+    def now_us(self) -> int:
+        """The time, µs since 1970 UTC."""
+
+    def look(
+        self,
+        facts: Facts,
+        get: Callable[[Any], Any],
+        names: Names,
+        *,
+        peer: str,
+        target: bytes | str,
+        is_rebuilt: bool,
+    ) -> None:
+        """Judge what a request came with: headers (`get` by the keys in `names`) and target."""
+
+    def begin(self) -> None:
+        """A request has come in."""
+
+    def finish(self, facts: Facts) -> None:
+        """Make a request's events and spool them; once only. May touch the vault's file."""
+
+    def finish_at_once(self, facts: Facts) -> bool:
+        """As `finish`, if that needs nothing but memory; else False."""
+
+    async def finish_async(self, facts: Facts) -> None:
+        """As `finish`, off the event loop where it must ask the vault's file."""
+
+    def note_failure(self, error: BaseException) -> None:
+        """Count and log a fault of ours that the app must not pay for."""
+
+    def close(self) -> None:
+        """End this process's source."""

@@ -1,0 +1,104 @@
+"""A SQLite connection that several threads use in turn, and that no fork inherits.
+
+SQLite keeps its POSIX locks by process and file. A child that inherits an open connection, even
+one it never uses, believes it holds what only the parent does, and both write. So a fork waits
+for the connection's use to end and closes it; parent and child open it again when they need it.
+"""
+
+import os
+import sqlite3
+import threading
+import weakref
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+__all__ = ["ConnectionGuard", "is_open_here"]
+
+FORK_S: Final = 10.0
+"""Seconds that a fork waits for a use to end. After that the child may not use the file."""
+
+
+class ConnectionGuard:
+    """A lock for the use of one connection, and the connection. Enter it for every use."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+        self.connection: sqlite3.Connection | None = None
+        """Open or not; to be looked at and changed inside only."""
+        self._lock = threading.Lock()  # owns `connection` and its use
+        self._is_held_for_fork = False
+        _ALL.add(self)
+
+    @property
+    def is_tainted(self) -> bool:
+        """Whether a fork could not wait: this child must not use the file at all."""
+        return self.path in _TAINTED
+
+    def __enter__(self) -> Self:
+        self._lock.acquire()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._lock.release()
+
+    def close(self) -> None:
+        """Close the connection, if it is open; to be called inside."""
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None
+
+    def before_fork(self) -> None:
+        """In the parent: wait, close, and let nobody open until the fork is done."""
+        self._is_held_for_fork = self._lock.acquire(timeout=FORK_S)
+        if self._is_held_for_fork:
+            self.close()
+
+    def after_fork_in_parent(self) -> None:
+        """In the parent: go on."""
+        if self._is_held_for_fork:
+            self._lock.release()
+
+    def after_fork_in_child(self) -> None:
+        """In the child: nothing of the parent's is used, nor closed."""
+        self._lock = threading.Lock()
+        if self.connection is not None:
+            _TAINTED[self.path], self.connection = self.connection, None
+
+
+def is_open_here(path: Path) -> bool:
+    """Whether this process has a file open through a guard."""
+    return any(g.path == path.absolute() and g.connection is not None for g in list(_ALL))
+
+
+_TAINTED: dict[Path, sqlite3.Connection] = {}
+"""Connections that a child inherited all the same: kept, for to close one would do the harm."""
+
+_ALL: "weakref.WeakSet[ConnectionGuard]" = weakref.WeakSet()
+
+
+def _before_fork() -> None:
+    for guard in list(_ALL):
+        guard.before_fork()
+
+
+def _after_fork_in_parent() -> None:
+    for guard in list(_ALL):
+        guard.after_fork_in_parent()
+
+
+def _after_fork_in_child() -> None:
+    for guard in list(_ALL):
+        guard.after_fork_in_child()
+
+
+os.register_at_fork(
+    before=_before_fork,
+    after_in_parent=_after_fork_in_parent,
+    after_in_child=_after_fork_in_child,
+)
