@@ -12,8 +12,8 @@ audit = FlowAudit(trail=os.environ["TEST_TRAIL"], service="kill-test")
 app = FastAPI()
 
 
-@app.get("/work/{n}")
-async def work(n: int, request: Request) -> dict[str, int]:
+@app.get("/task/{n}")
+async def task(n: int, request: Request) -> dict[str, int]:
     """Answer with the number and the worker's process id."""
     if n % 2:
         flowaudit.identify(f"user:{n % 50}")

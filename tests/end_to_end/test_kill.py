@@ -69,7 +69,7 @@ async def drive(port: int, kills: int, answered: set[str], rng: random.Random) -
             n = next(number)
             name = f"k{n}"
             try:
-                answer = await client.get(f"/work/{n}", headers={"x-request-id": name})
+                answer = await client.get(f"/task/{n}", headers={"x-request-id": name})
             except httpx.HTTPError:
                 await asyncio.sleep(0.05)
                 continue
@@ -104,7 +104,7 @@ def test_no_answered_request_is_lost(trail: Path, events: Events) -> None:
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             try:
-                if httpx.get(f"http://127.0.0.1:{port}/work/0").status_code == 200:
+                if httpx.get(f"http://127.0.0.1:{port}/task/0").status_code == 200:
                     break
             except httpx.HTTPError:
                 time.sleep(0.1)
