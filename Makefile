@@ -27,6 +27,7 @@ soak: $(STAMP)
 wheel-test:
 	rm -rf build/wheel-venv && $(PYTHON) -m venv build/wheel-venv
 	build/wheel-venv/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt '.[all,test]'
-	build/wheel-venv/bin/python -P -m pytest -q -o pythonpath=
+	mkdir -p build/outside && ln -sfn ../../demo_app build/outside/demo_app && ln -sfn ../../tests build/outside/tests
+	build/wheel-venv/bin/python -P -m pytest -q -o pythonpath=build/outside
 clean:
 	rm -rf $(VENV) build dist
