@@ -231,6 +231,19 @@ class TestExposed:
         ]
         assert self.exposed(events) == []
 
+    @pytest.mark.timeout(30)
+    def test_many_probes_of_an_app_that_answers_alike_are_looked_at_in_time(self):
+        pages = [
+            request(at, f"/view-{at}", bytes_out=1_234, client="192.0.2.1") for at in range(15_000)
+        ]
+        probes = [
+            probe(at, "/.env", 200, bytes_out=1_234, client=f"10.{at // 250}.0.{at % 250}")
+            for at in range(15_000)
+        ]
+        found = rule.find([*pages, *probes])
+        assert {finding.severity for finding in found} == {"low"}
+        assert len(found) == 15_000
+
     def test_another_spelling_of_the_same_file_proves_nothing(self):
         events = [
             probe(0, "/.env", 200, bytes_out=312),

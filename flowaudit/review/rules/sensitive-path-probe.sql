@@ -151,20 +151,23 @@ probe AS (
 ),
 -- answers that could show that something answers everything alike
 content AS (
-    SELECT DISTINCT entry, path, client_key, size, on_host FROM probe
+    SELECT DISTINCT entry, client_key, size, on_host FROM probe
     WHERE has_content
 ),
+answer AS (
+    SELECT DISTINCT m.client_key AS by_client, m.path_decoded AS other, s.size, s.on_host
+    FROM matched AS m
+    INNER JOIN (SELECT DISTINCT size, on_host FROM content) AS s
+        ON m.bytes_out = s.size AND COALESCE(m.host, '') = s.on_host
+    WHERE m.status BETWEEN 200 AND 299
+),
+-- by entry and not by request: what many ask for of an app that answers alike stays small
 alike AS (
-    SELECT
-        c.path,
-        c.client_key,
-        c.size,
-        c.on_host,
-        m.path_decoded AS other,
-        m.client_key AS other_client
-    FROM content AS c
-    INNER JOIN matched AS m ON c.size = m.bytes_out AND c.on_host = COALESCE(m.host, '')
-    WHERE m.status BETWEEN 200 AND 299 AND POSITION(c.entry IN m.path_decoded) = 0
+    SELECT c.entry, c.size, c.on_host, a.other
+    FROM (SELECT DISTINCT entry, size, on_host FROM content) AS c
+    INNER JOIN (SELECT DISTINCT other, size, on_host FROM answer) AS a
+        ON c.size = a.size AND c.on_host = a.on_host
+    WHERE POSITION(c.entry IN a.other) = 0
 ),
 answered AS (
     SELECT on_host, COUNT(DISTINCT path_decoded) AS paths
@@ -172,25 +175,32 @@ answered AS (
         SELECT m.path_decoded, COALESCE(m.host, '') AS on_host
         FROM matched AS m
         WHERE m.status BETWEEN 200 AND 299 AND m.bytes_out > 0
-    ) AS answer
+    ) AS answer_with_body
     WHERE
         on_host IN (SELECT on_host FROM content)
         AND path_decoded NOT IN (SELECT path FROM listed)
     GROUP BY on_host
 ),
 catch_all AS (
-    SELECT path, client_key, size, on_host FROM alike
+    SELECT entry, size, on_host FROM alike
     WHERE
-        other_client = client_key
-        OR other IN ('/', '/index.html')
+        other IN ('/', '/index.html')
         OR other IN (SELECT path FROM listed WHERE first_tier = 'A')
-    UNION ALL
-    SELECT a.path, a.client_key, a.size, a.on_host
+    UNION
+    SELECT a.entry, a.size, a.on_host
     FROM alike AS a
     INNER JOIN answered AS t ON a.on_host = t.on_host
     WHERE a.other NOT IN (SELECT path FROM listed)
-    GROUP BY a.path, a.client_key, a.size, a.on_host, t.paths
-    HAVING COUNT(DISTINCT a.other) * 100 >= t.paths * $catch_all_percent
+    GROUP BY a.entry, a.size, a.on_host, t.paths
+    HAVING COUNT(*) * 100 >= t.paths * $catch_all_percent
+),
+-- whoever got it got the same for something else
+same_for_other AS (
+    SELECT DISTINCT c.entry, c.client_key, c.size, c.on_host
+    FROM content AS c
+    INNER JOIN answer AS a
+        ON c.client_key = a.by_client AND c.size = a.size AND c.on_host = a.on_host
+    WHERE POSITION(c.entry IN a.other) = 0
 ),
 exposed AS (
     SELECT p.seq FROM probe AS p
@@ -198,9 +208,13 @@ exposed AS (
         p.has_content
         AND NOT EXISTS (
             SELECT 1 FROM catch_all AS c
+            WHERE c.entry = p.entry AND c.size = p.size AND c.on_host = p.on_host
+        )
+        AND NOT EXISTS (
+            SELECT 1 FROM same_for_other AS o
             WHERE
-                c.path = p.path AND c.client_key = p.client_key
-                AND c.size = p.size AND c.on_host = p.on_host
+                o.entry = p.entry AND o.client_key = p.client_key
+                AND o.size = p.size AND o.on_host = p.on_host
         )
 ),
 turn AS (
