@@ -79,6 +79,14 @@ def test_a_trail_that_is_no_trail_is_refused_at_start_up(tmp_path: Path) -> None
         FlowAudit(trail=tmp_path / "none" / "a.db")
 
 
+def test_a_trail_that_may_not_be_written_is_refused_at_start_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.access", lambda *_: False)
+    with pytest.raises(SettingError, match="may write"):
+        FlowAudit(trail=tmp_path / "a.db")
+
+
 def test_an_unknown_policy_key_is_refused_at_start_up(tmp_path: Path) -> None:
     policy = tmp_path / "p.toml"
     policy.write_text("[flowaudit]\ntrial = 'x'\n")

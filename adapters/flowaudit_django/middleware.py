@@ -10,9 +10,11 @@ from typing import Any, Final
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings
-from django.core.exceptions import BadRequest, SuspiciousOperation
+from django.core.exceptions import BadRequest, DisallowedHost, SuspiciousOperation
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
+from django.shortcuts import resolve_url
+from django.urls import NoReverseMatch
 
 from flowaudit import FlowAudit
 from flowaudit.capture.asgi import SCOPE_KEY
@@ -21,7 +23,7 @@ from flowaudit.capture.facts import Facts
 from flowaudit.capture.heads import ENVIRON_NAMES
 from flowaudit.capture.wsgi import ENVIRON_KEY, read_environ
 
-from .signals import identity_of
+from .signals import identity_of, listen_to_security_log
 
 __all__ = ["FlowAuditMiddleware", "get_audit"]
 
@@ -106,6 +108,7 @@ class FlowAuditMiddleware:
 
     def _begin(self, request: HttpRequest) -> tuple[Facts, bool]:
         """The request's facts, and whether they are ours (no wrapper stands outside)."""
+        listen_to_security_log()
         meta = request.META
         scope = getattr(request, "scope", None)
         outer = scope.get(SCOPE_KEY) if scope is not None else meta.get(ENVIRON_KEY)
@@ -206,6 +209,7 @@ class FlowAuditMiddleware:
             if response is not None:
                 facts.status = response.status_code
                 facts.location = response.headers.get("Location")
+                facts.cause = facts.cause or _cause(request, response, facts)
         except Exception as error:
             self.audit.note_failure(error)
 
@@ -245,3 +249,44 @@ def _answered() -> tuple[type[BaseException], ...]:
     from django.http import Http404
 
     return (Http404, BadRequest, SuspiciousOperation)
+
+
+@lru_cache(maxsize=1)
+def _sign_in_paths() -> tuple[str, ...]:
+    """Where the project sends people to sign in: `LOGIN_URL`, a name too; the admin's page."""
+    found = []
+    for name in (settings.LOGIN_URL, "admin:login"):
+        try:
+            found.append(resolve_url(name))
+        except NoReverseMatch:
+            continue
+    return tuple(path for path in found if path.startswith("/") and path != "/")
+
+
+def _cause(request: HttpRequest, response: HttpResponseBase, facts: Facts) -> str | None:
+    """What a refusal's status does not tell, and the security log may not have told either."""
+    if response.status_code == 400:
+        try:
+            request.get_host()
+        except DisallowedHost:
+            return "bad-host"
+    elif response.status_code == 403 and facts.exception is None:
+        return "csrf" if _failed_csrf(request) else None
+    elif response.status_code in (301, 302, 303, 307) and facts.location:
+        paths = _sign_in_paths()
+        leads_there = bool(paths) and facts.location.startswith(paths)
+        return "login-required" if leads_there and not request.path.startswith(paths) else None
+    return None
+
+
+def _failed_csrf(request: HttpRequest) -> bool:
+    """Whether the CSRF check was due for a request and did not let it through."""
+    match = request.resolver_match
+    return (
+        match is not None
+        and request.method not in ("GET", "HEAD", "OPTIONS", "TRACE")
+        and not getattr(request, "csrf_processing_done", False)
+        and not getattr(request, "_dont_enforce_csrf_checks", False)
+        and not getattr(match.func, "csrf_exempt", False)
+        and "django.middleware.csrf.CsrfViewMiddleware" in settings.MIDDLEWARE
+    )

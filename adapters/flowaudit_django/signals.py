@@ -8,7 +8,7 @@ from typing import Any, Final
 from flowaudit import login, login_failed, logout
 from flowaudit.capture.context import current
 
-__all__ = ["connect", "identity_of"]
+__all__ = ["connect", "identity_of", "listen_to_security_log"]
 
 _SECURITY_LOGS: Final = {
     "django.security.csrf": "csrf",
@@ -38,12 +38,21 @@ def identity_of(user: Any) -> str | None:
     return f"user:{user.pk}"
 
 
+_HANDLERS: Final = tuple(
+    (logging.getLogger(name), _CauseHandler(cause)) for name, cause in _SECURITY_LOGS.items()
+)
+
+
+def listen_to_security_log() -> None:
+    """Listen, again if the project's logging was configured anew: that drops all handlers."""
+    for logger, handler in _HANDLERS:
+        if handler not in logger.handlers:
+            logger.addHandler(handler)
+
+
 def connect() -> None:
     """Listen; to django.contrib.auth only if the project has it installed."""
-    for name, cause in _SECURITY_LOGS.items():
-        logger = logging.getLogger(name)
-        if not any(isinstance(handler, _CauseHandler) for handler in logger.handlers):
-            logger.addHandler(_CauseHandler(cause))
+    listen_to_security_log()
     from django.apps import apps
 
     if not apps.is_installed("django.contrib.auth"):

@@ -295,6 +295,8 @@ def _usable_paths(settings: Mapping[str, Any]) -> TrailPaths:
     for name, path in (("trail", paths.trail), ("vault", paths.vault), ("key", paths.key)):
         if not path.parent.is_dir():
             raise SettingError(name, str(path), "a file in a folder that exists")
+    if not os.access(paths.trail if paths.trail.exists() else paths.trail.parent, os.W_OK):
+        raise SettingError("trail", str(paths.trail), "a file that this process may write")
     if paths.trail.exists() and (not paths.trail.is_file() or paths.trail.stat().st_size):
         check_is_trail(paths.trail)
     return paths

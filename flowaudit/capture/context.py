@@ -42,18 +42,18 @@ def identify(
 
     Args:
         identity: the person, service or agent as the app knows them, such as `user:42`; recorded
-            as a token only.
+            as a token only. `None` or an empty text names nobody, and changes nothing.
         roles: their roles at this moment.
         kind: `user` (default), `service`, `agent`, `bot` or `system`.
         via: who really acts, when `identity` is impersonated or delegated to.
     """
     facts = current.get()
-    if facts is not None:
+    if facts is not None and _is_somebody(identity):
         said = facts.said
         said.identity = str(identity)
         said.roles = role_names(roles) or said.roles
         said.actor_kind = kind or said.actor_kind
-        said.via = str(via) if via is not None else said.via
+        said.via = str(via) if _is_somebody(via) else said.via
 
 
 def resource(
@@ -77,7 +77,7 @@ def deny(reason: str) -> None:
     """Say that this request is refused, and why: a word of `[a-z0-9-]`, at most 40 characters."""
     facts = current.get()
     if facts is not None:
-        facts.said.denied = str(reason)
+        facts.said.denied = str(reason) if reason else ""
 
 
 def hide() -> None:
@@ -124,7 +124,7 @@ def login(
         session: the session id from now on, where it changes and is not in a declared cookie.
     """
     facts = current.get()
-    if facts is not None:
+    if facts is not None and _is_somebody(identity):
         identify(identity, roles=roles)
         facts.said.sign_ins.append(SignIn("login", _now(facts), str(identity), name))
         facts.new_session = session or facts.new_session
@@ -149,6 +149,11 @@ def logout() -> None:
     facts = current.get()
     if facts is not None:
         facts.said.sign_ins.append(SignIn("logout", _now(facts), facts.identity))
+
+
+def _is_somebody(identity: object) -> bool:
+    """Whether an app names anybody: what it hands over for nobody must not become a person."""
+    return identity is not None and identity != ""
 
 
 def _now(facts: Facts) -> int:

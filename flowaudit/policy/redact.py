@@ -61,6 +61,15 @@ _CARD: Final = re.compile(
     _UUID.pattern + r"|(?<![0-9])[0-9](?:(?:[ +._-]|%20|%2[dD])?[0-9]){12,18}(?![0-9])"
 )
 """A UUID is matched so that the digits inside it are passed over."""
+_GROUP: Final = re.compile(r"(?<!%)(?<!%2)[0-9]+")
+"""Digits of a card between its separators, which may be percent-encoded."""
+
+_ISSUER: Final = re.compile(
+    r"4(?:[0-9]{12}|[0-9]{15}|[0-9]{18})|5[0-9]{15}|2[2-7][0-9]{14}|3[47][0-9]{13}"
+    r"|3[0689][0-9]{12}|35[0-9]{14}|6[0-9]{12,18}"
+)
+"""Visa; Mastercard and Maestro; American Express; Diners; JCB; Discover, UnionPay, Maestro."""
+
 _KNOWN_TOKEN: Final = re.compile(
     r"(?:sk|pk|rk|whsec)[_-](?:live|test|proj)[\w-]{8,}|sk-[\w-]{16,}|whsec_\w{8,}"
     r"|gh[pousr]_\w{16,}|github_pat_\w{16,}|glpat-[\w-]{12,}|xox[abeprs]-[\w-]{8,}"
@@ -190,10 +199,21 @@ def _redact_segment(segment: str) -> str:
 
 
 def _mask_card(match: re.Match[str]) -> str:
+    """Digits as a card has them, in whole groups of the digits found; all else as it was."""
     if _UUID.fullmatch(match[0]):
         return match[0]
-    digits = [int(char) for char in re.sub(r"%20|%2[dD]", "", match[0]) if char.isdigit()]
-    return "[masked:card]" if 13 <= len(digits) <= 19 and _luhn(digits) else match[0]
+    groups = [(g.start(), g.end(), g[0]) for g in _GROUP.finditer(match[0])]
+    for i in range(len(groups)):
+        for j in range(len(groups), i, -1):
+            if _is_card("".join(digits for *_, digits in groups[i:j])):
+                start, end = groups[i][0], groups[j - 1][1]
+                return f"{match[0][:start]}[masked:card]{match[0][end:]}"
+    return match[0]
+
+
+def _is_card(digits: str) -> bool:
+    """Length and first digits as an issuer's, and the check digit right (ISO/IEC 7812-1)."""
+    return bool(_ISSUER.fullmatch(digits)) and _luhn([int(digit) for digit in digits])
 
 
 def _luhn(digits: list[int]) -> bool:

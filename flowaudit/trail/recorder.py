@@ -14,6 +14,7 @@ from typing import Final
 import structlog
 
 from ..event import Core, Personal, Value
+from .adoption import Loss
 from .paths import TrailPaths
 from .source import LiveSource
 from .writer import HEARTBEAT_S, Writer
@@ -22,6 +23,9 @@ __all__ = ["Recorder"]
 
 CLOSE_S: Final = 10.0
 """Seconds that closing waits for the trail; what is not committed then stays in the spool."""
+
+CLOSE_FAILING_S: Final = 2.0
+"""As `CLOSE_S`, if the trail is failing already."""
 
 _LOG = structlog.get_logger("flowaudit")
 
@@ -51,6 +55,7 @@ class Recorder:
         self._source: LiveSource | None = None
         self._writer: Writer | None = None
         self._past_lost = self._past_failed = 0
+        self._untold: list[Loss] = []  # of sources that ended here, for the next one to tell
         _RECORDERS.add(self)
 
     @property
@@ -114,12 +119,25 @@ class Recorder:
         if source is None or writer is None:
             return
         source.end()
-        if not writer.join(timeout_s):
-            writer.give_up.set()
-            source.wake.set()
-            _LOG.warning("events wait in the spool for adoption", trail=str(self._paths.trail))
+        if not writer.join(min(timeout_s, CLOSE_FAILING_S) if writer.failures else timeout_s):
+            self._leave(source, writer)
         self._past_lost += source.lost
         self._past_failed += writer.failed
+
+    def _leave(self, source: LiveSource, writer: Writer) -> None:
+        """End a source whose events the trail does not take."""
+        waiting, first, trail = source.spool.waiting, writer.committed_n + 1, self._paths.trail
+        writer.give_up.set()
+        source.wake.set()
+        if source.spool.kind == "file":
+            _LOG.warning("events wait in the spool for adoption", events=waiting, trail=str(trail))
+            return
+        _LOG.error("events are LOST: the spool was in memory", events=waiting, trail=str(trail))
+        self._past_lost += waiting
+        if source.last_n >= first:
+            count = source.last_n - first + 1
+            loss = Loss(source.id, first, source.last_n, count, "the spool was in memory")
+            self._untold.append(loss)
 
     def _begin(self) -> LiveSource:
         with self._lock:
@@ -134,6 +152,8 @@ class Recorder:
                         "spool": source.spool.kind,
                     },
                 )
+                while self._untold and source.put_gap(self._untold[0]):
+                    del self._untold[0]
                 self._writer = Writer(source, self._paths, self._group_s)
                 self._source = source
             return self._source

@@ -17,6 +17,7 @@ padding to 8 bytes. Length and CRC are written last, so a torn record is none. A
 0xFFFFFFFF says: go on at offset 0. Everything outside the records is zero.
 """
 
+import errno
 import fcntl
 import mmap
 import os
@@ -111,13 +112,19 @@ class Spool:
         return "memory" if self.path is None else "file"
 
     def _allocate(self, folder: Path) -> tuple[int | None, mmap.mmap]:
-        size = HEADER_BYTES + self.ring_bytes
-        try:
-            descriptor = self._create(folder, size)
-        except OSError:
-            self.path = None
-            return None, mmap.mmap(-1, size)
-        mapped = mmap.mmap(descriptor, size)
+        wanted = self.ring_bytes
+        while True:
+            try:
+                descriptor = self._create(folder, HEADER_BYTES + self.ring_bytes)
+                break
+            except OSError as error:
+                # on a small disk a smaller ring in a file is better than a large one in memory
+                if error.errno == errno.ENOSPC and self.ring_bytes > MIN_RING_BYTES:
+                    self.ring_bytes = max(MIN_RING_BYTES, self.ring_bytes // 4 & ~7)
+                    continue
+                self.path, self.ring_bytes = None, wanted
+                return None, mmap.mmap(-1, HEADER_BYTES + wanted)
+        mapped = mmap.mmap(descriptor, HEADER_BYTES + self.ring_bytes)
         mapped[8:16] = _U64.pack(self.ring_bytes)
         mapped[_AT_SOURCE : _AT_SOURCE + len(self.source)] = self.source.encode("ascii")
         boot = boot_id().encode("ascii")

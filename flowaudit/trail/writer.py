@@ -54,6 +54,11 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="flowaudit-writer", daemon=True)
         self._thread.start()
 
+    @property
+    def committed_n(self) -> int:
+        """The source's highest number that is durable in the trail."""
+        return self._committed_n
+
     def wait_for(self, n: int, timeout_s: float) -> bool:
         """Until the source's events up to `n` are durable; False after `timeout_s`."""
         self._is_hurried = True

@@ -38,7 +38,10 @@ def more_urls() -> Any:
         logout(request)
         return HttpResponse("out")
 
+    from django.contrib import admin
+
     return [
+        path("admin/", admin.site.urls),
         path("anonymous", anonymous),
         path("who", who),
         path("sign-in", sign_in),
@@ -117,6 +120,47 @@ def test_a_failed_csrf_check_and_a_foreign_host_are_named(client: Any, events: E
     assert [(e["outcome"], e["reason"]) for e in events()] == [
         ("denied", "csrf"),
         ("denied", "bad-host"),
+    ]
+
+
+@pytest.mark.parametrize("disables", [False, True], ids=["kept", "disabled"])
+def test_refusals_are_named_also_when_logging_was_configured_anew(
+    client: Any, events: Events, disables: bool
+) -> None:
+    """As `runserver` does: it sets Django up twice, which drops every handler."""
+    import logging.config
+
+    from django.test import Client
+
+    config = {
+        "version": 1,
+        "disable_existing_loggers": disables,
+        "loggers": {
+            "django.security.csrf": {"handlers": []},
+            "django.security.DisallowedHost": {"handlers": []},
+        },
+    }
+    if disables:
+        del config["loggers"]
+    logging.config.dictConfig(config)
+    try:
+        assert Client(enforce_csrf_checks=True).post("/sign-in", {}).status_code == 403
+        assert client.get("/anonymous", headers={"host": "evil.example"}).status_code == 400
+        assert client.post("/forbidden").status_code == 403
+    finally:
+        for name in ("django.security.csrf", "django.security.DisallowedHost", "django.request"):
+            logging.getLogger(name).disabled = False
+    client.audit.flush()
+    assert [event["reason"] for event in events()] == ["csrf", "bad-host", "forbidden"]
+
+
+def test_the_admins_redirect_to_its_sign_in_page_is_a_refusal(client: Any, events: Events) -> None:
+    assert client.get("/admin/").status_code == 302
+    assert client.get("/admin/login/").status_code == 200
+    client.audit.flush()
+    assert [(e["outcome"], e.get("reason")) for e in events()] == [
+        ("denied", "login-required"),
+        ("ok", None),
     ]
 
 

@@ -72,6 +72,29 @@ def test_what_is_said_is_in_the_event(
     assert {key: event.get(key) for key in fields} == fields
 
 
+@pytest.mark.parametrize("nobody", [None, ""])
+def test_nobody_does_not_become_a_person(audit: FlowAudit, events: Events, nobody: Any) -> None:
+    def say() -> None:
+        flowaudit.identify(nobody, via=nobody)
+        flowaudit.login(nobody)
+
+    [event] = said(audit, events, say)
+    assert "actor" not in event
+    assert event["actor_kind"] == "anonymous"
+
+
+def test_a_thread_started_with_the_context_reaches_its_request(
+    audit: FlowAudit, events: Events
+) -> None:
+    def say() -> None:
+        context = copy_context()
+        worker = threading.Thread(target=context.run, args=(flowaudit.deny, "in-a-thread"))
+        worker.start()
+        worker.join(10)
+
+    assert [event["reason"] for event in said(audit, events, say)] == ["in-a-thread"]
+
+
 def test_a_sign_in_is_an_event_beside_the_request(
     make_audit: Callable[..., FlowAudit], events: Events
 ) -> None:

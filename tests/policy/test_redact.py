@@ -117,6 +117,21 @@ def test_nothing_of_a_query_is_kept_unless_named() -> None:
     assert redact_query("", frozenset({"page"})) is None
 
 
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("PLANTED9 4111 1111 1111 1111", "PLANTED9 [masked:card]"),
+        ("x 12 4111-1111-1111-1111 7", "x 12 [masked:card] 7"),
+        ("/items/4000000000006", "/items/[masked:card]"),
+        ("/items/1750000000006", "/items/1750000000006"),
+        ("/ean/9780306406157", "/ean/9780306406157"),
+        ("/at/1700000000000", "/at/1700000000000"),
+    ],
+)
+def test_cards_are_told_from_other_numbers(text: str, kept: str) -> None:
+    assert mask(text) == kept
+
+
 @pytest.mark.parametrize("name", ["password", "pwd", "token", "api_key", "sessionid", "otp"])
 def test_named_values_in_a_path_are_masked(name: str) -> None:
     assert "hunter2" not in mask(f"/login;{name}=hunter2")

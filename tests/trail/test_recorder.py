@@ -389,6 +389,51 @@ def verify_trail_if_there(trail: Path) -> int:
     return verify_trail(trail).waiting if trail.exists() else 0
 
 
+def test_events_of_a_spool_in_memory_that_are_lost_at_the_end_are_told(
+    trail: Path,
+    make_recorder: Callable[..., Recorder],
+    events: Events,
+    holds: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("flowaudit.trail.spool._is_network", lambda folder: True)
+    recorder = make_recorder()
+    recorder.append(*request(0))
+    assert recorder.flush()
+    with file_lock(TrailPaths.of(trail).lock).held():
+        for i in range(1, 6):
+            recorder.append(*request(i))
+        recorder.close(timeout_s=0.2)
+    assert recorder.counters["lost"] == 5
+    time.sleep(0.2)
+    recorder.append(*request(9))
+    recorder.close()
+    assert [event["ts"] for event in events("request")] in ([0, 9], [0, 1, 2, 3, 4, 5, 9])
+    [gap] = events("gap")
+    assert (gap["facts"]["count"], gap["facts"]["why"]) == (5, "the spool was in memory")
+    holds()
+
+
+def test_a_small_disk_gets_a_smaller_ring(
+    trail: Path, make_recorder: Callable[..., Recorder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.posix_fallocate
+
+    def fallocate(descriptor: int, offset: int, size: int) -> None:
+        if size > 400_000:
+            raise OSError(28, "No space left on device")
+        real(descriptor, offset, size)
+
+    monkeypatch.setattr(os, "posix_fallocate", fallocate)
+    recorder = make_recorder(queue_size=10_000)
+    recorder.append(*request(1))
+    source = recorder._source
+    assert source is not None
+    assert source.spool.kind == "file"
+    assert source.spool.ring_bytes < 400_000
+    assert recorder.flush()
+
+
 def test_a_read_only_folder_is_survived(
     trail: Path, make_recorder: Callable[..., Recorder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
