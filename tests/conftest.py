@@ -7,11 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from flowaudit import FlowAudit
 from flowaudit.event import flat_event
 from flowaudit.trail.check import verify_trail
 from flowaudit.trail.reader import TrailReader
+
+# no time limit for an example, since machines differ; in CI the same examples each time, so that
+# a red run is about the change: new ones are looked for at the desk and in the soak
+settings.register_profile("suite", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("suite")
 
 
 @pytest.fixture(autouse=True)
