@@ -75,11 +75,9 @@ class FlowAuditMiddleware:
             raise
         finally:
             current.reset(token)
-        return (
-            self._finish(request, response, facts)
-            if is_outer
-            else self._inner(request, response, facts)
-        )
+        if not is_outer:
+            return self._inner(request, response, facts)
+        return self._finish(request, response, facts)
 
     async def _answer_async(self, request: HttpRequest) -> HttpResponseBase:
         facts, is_outer = self._begin(request)
@@ -241,14 +239,6 @@ def _template(route: str) -> str:
         route = _NAMED_GROUP.sub(r"{\1}", route)
         route = route.replace("^", "").replace("\\Z", "").replace("$", "").replace("\\", "")
     return "/" + _CONVERTER.sub(r"{\1}", route).lstrip("/")
-
-
-def _answered() -> tuple[type[BaseException], ...]:
-    """Exceptions that are an answer: the status says all of them."""
-    from django.core.exceptions import BadRequest, SuspiciousOperation
-    from django.http import Http404
-
-    return (Http404, BadRequest, SuspiciousOperation)
 
 
 @lru_cache(maxsize=1)

@@ -150,11 +150,16 @@ class FlowAudit:
     def record(self, kind: str, action: str | None = None, **values: object) -> None:
         """Record an event that belongs to no request, such as `ops`, `deploy`.
 
-        Raises `ValueError` for a kind or action that schema 1 does not have.
+        In an `auth` event, `target` is the account concerned, and recorded as its token.
+
+        Raises `ValueError` for a kind or action that schema 1 does not have, `VaultError` if the
+        vault cannot give a token.
         """
         if kind not in KINDS or (action is not None and action not in ACTIONS[kind]):
             raise ValueError(f"schema 1 has no event {kind} {action or ''}".rstrip())
         kept = clean_map(values) or None
+        if kind == "auth" and kept and "target" in kept:
+            kept["target"] = self._vault.token(str(kept["target"]))
         is_core = kind in ("ops", "access", "process", "gap")
         core = Core(
             ts=self.now_us(),

@@ -268,14 +268,20 @@ class Composer:
                 continue
             actor = who.tokens.get(facts.identity) if facts.identity else None
             core, personal = _beside(facts, kind, action, ts, actor, who.session, who)
-            if values.get("target") in who.tokens:
-                values = {**values, "target": who.tokens[str(values["target"])]}
+            if kind == "auth" and "target" in values:
+                values = _with_token(values, who.tokens.get(str(values["target"])))
             if kind in _IN_FACTS:
                 core["facts"] = values or None
             else:
                 personal["data"] = values or None
             events.append((Core(**core), Personal(**personal)))
         return events
+
+
+def _with_token(values: dict[str, Any], token: str | None) -> dict[str, Any]:
+    """An account's event with the account's token; without one nobody is named at all."""
+    rest = {name: value for name, value in values.items() if name != "target"}
+    return {**rest, "target": token} if token is not None else rest
 
 
 def _beside(

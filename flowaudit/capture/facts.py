@@ -29,7 +29,7 @@ MAX_NAME: Final = 200
 class SignIn:
     """A sign-in, sign-out or failed sign-in that the app told during a request."""
 
-    __slots__ = ("action", "actor", "data", "identity", "name", "outcome", "reason", "ts")
+    __slots__ = ("action", "data", "identity", "name", "outcome", "reason", "ts")
 
     def __init__(
         self,
@@ -41,7 +41,6 @@ class SignIn:
     ) -> None:
         self.action, self.ts = action, ts
         self.identity, self.name = identity, name
-        self.actor: str | None = None
         self.data = data
         failed = action == "login-failed"
         self.outcome = "denied" if failed else "ok"

@@ -145,11 +145,6 @@ class Vault:
             known = self._remember_hash(purpose, value, key)
         return known
 
-    def load_keys(self) -> None:
-        """Read (and make, where missing) the key of every purpose."""
-        for purpose in PURPOSES:
-            self._keys[purpose] = self._ask(lambda db, name=purpose: self._key(db, name))  # type: ignore[misc]
-
     def close(self) -> None:
         """Close the connection; a later question opens it again."""
         with self._guard as guard:

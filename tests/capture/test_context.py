@@ -10,6 +10,7 @@ import pytest
 
 import flowaudit
 from flowaudit import FlowAudit
+from flowaudit.errors import VaultError
 from flowaudit.vault.tokens import Vault
 
 from .test_asgi import BODY, START, call, scope
@@ -142,6 +143,23 @@ def test_another_kind_of_event_beside_the_request(audit: FlowAudit, events: Even
     with Vault(audit.paths.vault) as vault:
         assert grant["data"] == {"target": vault.find("user:2"), "role": "admin"}
     assert deploy["facts"] == {"version": "2"}
+
+
+def test_an_account_concerned_is_never_named(
+    audit: FlowAudit, events: Events, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    audit.record("auth", "grant", target="user:plain", role="admin")
+    with Vault(audit.paths.vault) as vault:
+        token = vault.find("user:plain")
+
+    def fail(*_: Any) -> str:
+        raise VaultError("busy")
+
+    monkeypatch.setattr(audit._vault, "_ask", fail)
+    say = lambda: flowaudit.record("auth", "grant", target="user:2", role="admin")  # noqa: E731
+    outside, inside, _ = said(audit, events, say)
+    assert outside["data"] == {"target": token, "role": "admin"}
+    assert inside["data"] == {"role": "admin"}
 
 
 def test_outside_a_request_nothing_happens(audit: FlowAudit) -> None:
