@@ -1,5 +1,5 @@
 """What Django tells by itself: sign-in, sign-out and failed sign-in through the signals of
-django.contrib.auth; a failed CSRF check and a host that is not allowed through its security log.
+django.contrib.auth; whether a form failed for its origin through its security log.
 """
 
 import logging
@@ -10,25 +10,28 @@ from flowaudit.capture.context import current
 
 __all__ = ["connect", "identity_of", "listen_to_security_log"]
 
-_SECURITY_LOGS: Final = {
-    "django.security.csrf": "csrf",
-    "django.security.DisallowedHost": "bad-host",
-}
-"""Loggers under which Django reports refusals that no signal and no status tells apart."""
+_CSRF_LOG: Final = logging.getLogger("django.security.csrf")
+"""Where Django says whether a form failed for its token or for its origin."""
 
 
 class _CauseHandler(logging.Handler):
-    """Takes the cause of a refusal from a security log line; writes nothing."""
-
-    def __init__(self, cause: str) -> None:
-        super().__init__(logging.WARNING)
-        self.cause = cause
+    """Takes the cause of a refusal from a line of that log; writes nothing."""
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Tell the request that is running."""
         facts = current.get()
         if facts is not None and facts.cause is None:
-            is_origin = self.cause == "csrf" and "Origin checking failed" in record.getMessage()
-            facts.cause = "origin" if is_origin else self.cause
+            is_origin = "Origin checking failed" in record.getMessage()
+            facts.cause = "origin" if is_origin else "csrf"
+
+
+_HANDLER: Final = _CauseHandler(logging.WARNING)
+
+
+def listen_to_security_log() -> None:
+    """Listen, again if the project's logging was configured anew: that drops all handlers."""
+    if _HANDLER not in _CSRF_LOG.handlers:
+        _CSRF_LOG.addHandler(_HANDLER)
 
 
 def identity_of(user: Any) -> str | None:
@@ -36,18 +39,6 @@ def identity_of(user: Any) -> str | None:
     if user is None or not getattr(user, "is_authenticated", False) or user.pk is None:
         return None
     return f"user:{user.pk}"
-
-
-_HANDLERS: Final = tuple(
-    (logging.getLogger(name), _CauseHandler(cause)) for name, cause in _SECURITY_LOGS.items()
-)
-
-
-def listen_to_security_log() -> None:
-    """Listen, again if the project's logging was configured anew: that drops all handlers."""
-    for logger, handler in _HANDLERS:
-        if handler not in logger.handlers:
-            logger.addHandler(handler)
 
 
 def connect() -> None:
