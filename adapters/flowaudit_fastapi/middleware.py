@@ -10,7 +10,8 @@ from typing import Any
 
 from flowaudit import FlowAudit
 from flowaudit.capture.asgi import ASGIApp, AsgiCapture
-from flowaudit.capture.facts import Facts, route_template
+from flowaudit.capture.facts import Facts
+from flowaudit.capture.routes import route_template
 
 __all__ = ["FlowAuditMiddleware"]
 

@@ -75,10 +75,14 @@ class Composer:
         """
         if facts.said_ is not None or facts.session is not None or facts.new_session is not None:
             return None
-        actor = session = None
+        actor = session = via = None
         if facts.user is not None:
             actor = self._vault.cached(facts.user)
             if actor is None:
+                return None
+        if facts.via is not None:
+            via = self._vault.cached(facts.via)
+            if via is None:
                 return None
         cookie = facts.head.cookie
         if cookie and self._session_cookies:
@@ -86,7 +90,7 @@ class Composer:
                 session = self._sessions[cookie]
             except KeyError:
                 return None
-        return self._request(facts, None, actor, session, True)
+        return self._request(facts, None, actor, session, True, via)
 
     def is_ready(self, facts: Facts) -> bool:
         """Whether `compose` can do without touching the vault's file."""
@@ -105,7 +109,10 @@ class Composer:
         said = facts.said_
         identity = facts.identity
         actor = who.tokens.get(identity) if identity is not None else None
-        event = self._request(facts, said, actor, who.session, who.is_known)
+        via = facts.delegate
+        event = self._request(
+            facts, said, actor, who.session, who.is_known, who.tokens.get(via) if via else None
+        )
         if said is None:
             return [event]
         event = _with_said(*event, said, who)
@@ -120,6 +127,7 @@ class Composer:
         actor: str | None,
         session: str | None,
         is_known: bool,
+        via: str | None,
     ) -> Event:
         head, target, query, status = facts.head, facts.target, facts.query, facts.status
         visitor = head.visitor
@@ -140,7 +148,7 @@ class Composer:
         core = Core(
             action=facts.action,
             actor=actor,
-            actor_kind="anonymous" if actor is None else "user",
+            actor_kind=_kind_of_actor(actor, facts.actor_kind),
             bytes_in=facts.bytes_in or None,
             bytes_out=facts.bytes_out or None,
             duration_us=(time.perf_counter_ns() - facts.start_ns) // 1_000,
@@ -152,11 +160,14 @@ class Composer:
             outcome=outcome,
             reason=reason,
             request=clean_request_id(_text(head.request_id)) if head.request_id else None,
+            resource=facts.resource,
+            roles=facts.roles,
             route=facts.route,
             session=session,
             status=status,
             trace=clean_trace_id(_text(head.traceparent)) if head.traceparent else None,
             ts=facts.ts,
+            via=via,
         )
         personal = Personal(
             client=visitor.client,
@@ -165,6 +176,7 @@ class Composer:
             peer=visitor.peer,
             query=redact_query(query, self._query_keys) if query and self._query_keys else None,
             referer=self._referer(head.referer) if head.referer else None,
+            resource_id=facts.resource_id,
             ua=visitor.ua,
         )
         return core, personal
@@ -319,14 +331,15 @@ def _with_said(core: Core, personal: Personal, said: Said, who: _Who) -> Event:
     set_core, set_personal = _setter(core), _setter(personal)
     if said.actor_kind in _ACTOR_KINDS:
         set_core("actor_kind", said.actor_kind)
-    set_core("roles", said.roles)
-    set_core("via", who.tokens.get(said.via) if said.via else None)
-    set_core("resource", said.resource)
+    if said.roles is not None:
+        set_core("roles", said.roles)
     set_core("privileged", said.privileged)
     set_core("rows", said.rows)
     set_core("flow", said.flow)
     set_core("step", said.step)
-    set_personal("resource_id", said.resource_id)
+    if said.resource is not None:
+        set_core("resource", said.resource)
+        set_personal("resource_id", said.resource_id)
     if said.data:
         set_personal("data", {**said.data, **(personal.data or {})})
     return core, personal
@@ -335,6 +348,12 @@ def _with_said(core: Core, personal: Personal, said: Said, who: _Who) -> Event:
 def _setter(part: Core | Personal) -> Callable[[str, Any], None]:
     # the struct is frozen for whoever gets it; here it is still being made
     return lambda name, value: force_setattr(part, name, value)
+
+
+def _kind_of_actor(actor: str | None, told: str | None) -> str:
+    if told in _ACTOR_KINDS:
+        return told
+    return "anonymous" if actor is None else "user"
 
 
 def _method(method: str) -> str | None:

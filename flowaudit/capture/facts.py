@@ -5,25 +5,38 @@
 
 import time
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from ..event import Value, clean_map, clean_text
 from .heads import NO_HEAD, Head
 from .targets import NO_TARGET, Target
 
 __all__ = [
+    "Actor",
     "Facts",
     "Said",
     "SignIn",
     "cookie_value",
     "name_text",
     "role_names",
-    "route_template",
     "set_cookie_value",
 ]
 
 MAX_NAME: Final = 200
 """Characters kept of a route, role, flow, step or resource name: the app's own words."""
+
+
+class Actor(NamedTuple):
+    """Who acts, as an adapter or an app's own function tells it."""
+
+    identity: str
+    """As the app knows them, such as `user:42`; recorded as a token only."""
+    roles: Iterable[str] | None = None
+    """Their roles at this moment."""
+    kind: str | None = None
+    """`user` (if not told), `service`, `agent`, `bot` or `system`."""
+    via: str | None = None
+    """Who really acts, when `identity` is impersonated or delegated to."""
 
 
 class SignIn:
@@ -116,7 +129,15 @@ class Facts:
     new_session: str | None = None
     """The session id that the answer gave."""
     user: str | None = None
-    """The identity that the framework told; what the app says itself goes before it."""
+    """The identity that the framework told; what the app says itself goes before it, as it does
+    for the fields below.
+    """
+    roles: list[str] | None = None
+    actor_kind: str | None = None
+    via: str | None = None
+    """Who really acts, where `user` is impersonated."""
+    resource: str | None = None
+    resource_id: str | None = None
     exception: BaseException | None = None
     cause: str | None = None
     disconnected = False
@@ -128,6 +149,16 @@ class Facts:
         """Start, µs since 1970 UTC."""
         self.start_ns = time.perf_counter_ns()
         self.method = method
+
+    def act(self, actor: "Actor | str | None") -> None:
+        """Take who acts from an adapter, or from the function that an app gave it."""
+        if isinstance(actor, str):
+            self.user = actor or self.user
+        elif actor is not None and actor.identity:
+            self.user = actor.identity
+            self.roles = role_names(actor.roles) or self.roles
+            self.actor_kind = actor.kind or self.actor_kind
+            self.via = actor.via or self.via
 
     @property
     def said(self) -> Said:
@@ -142,14 +173,22 @@ class Facts:
         said = self.said_
         return said.identity if said is not None and said.identity is not None else self.user
 
+    @property
+    def delegate(self) -> str | None:
+        """Who really acts, if it is not `identity`."""
+        said = self.said_
+        if said is None or (said.identity is None and said.via is None):
+            return self.via
+        return said.via
+
     def identities(self) -> list[str]:
         """Everybody this request's events will name."""
         said = self.said_
         if said is None:
-            return [self.user] if self.user is not None else []
+            return [name for name in (self.user, self.via) if name is not None]
         named: list[object] = [
             self.identity,
-            said.via,
+            self.delegate,
             *(sign_in.identity for sign_in in said.sign_ins),
         ]
         named += [
@@ -186,8 +225,3 @@ def cookie_value(header: str, names: Iterable[str]) -> str | None:
 def set_cookie_value(header: str, names: Iterable[str]) -> str | None:
     """The value that a `Set-Cookie` header gives to one of the named cookies."""
     return cookie_value(header.partition(";")[0], names)
-
-
-def route_template(prefix: str, template: str) -> str:
-    """One template for a route inside mounts: `/api` and `/items/{id}` make `/api/items/{id}`."""
-    return f"{prefix.rstrip('/')}/{template.lstrip('/')}" if prefix else template

@@ -1,0 +1,62 @@
+"""What an adapter tells of a request, and what the app says over it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import flowaudit
+from flowaudit import FlowAudit
+from flowaudit.capture.asgi import AsgiCapture
+from flowaudit.capture.facts import Actor, Facts
+from flowaudit.vault.tokens import Vault
+
+from .test_asgi import BODY, START, call, scope
+
+Events = Callable[..., list[dict[str, Any]]]
+
+
+async def app(scope: Any, receive: Any, send: Any) -> None:
+    await send(START)
+    await send(BODY)
+
+
+async def saying_app(scope: Any, receive: Any, send: Any) -> None:
+    flowaudit.identify("user:3", roles=["nurse"], kind="agent")
+    flowaudit.resource("record", 9)
+    await app(scope, receive, send)
+
+
+def tell(scope: Any, facts: Facts) -> None:
+    facts.act(Actor("user:1", roles=["doctor", ""], kind="service", via="user:2"))
+    facts.resource, facts.resource_id = "items", "7"
+
+
+def test_an_adapter_tells_actor_roles_via_and_resource(audit: FlowAudit, events: Events) -> None:
+    for _ in range(2):  # the first asks the vault, the second is made from memory
+        call(AsgiCapture(app, audit, tell), scope())
+    audit.flush()
+    with Vault(audit.paths.vault) as vault:
+        for event in events():
+            assert vault.identity(event["actor"]) == "user:1"
+            assert vault.identity(event["via"]) == "user:2"
+            assert event["roles"] == ["doctor"]
+            assert event["actor_kind"] == "service"
+            assert (event["resource"], event["resource_id"]) == ("items", "7")
+    assert len(events()) == 2
+
+
+def test_what_the_app_says_goes_before_it(audit: FlowAudit, events: Events) -> None:
+    call(AsgiCapture(saying_app, audit, tell), scope())
+    audit.flush()
+    [event] = events()
+    with Vault(audit.paths.vault) as vault:
+        assert vault.identity(event["actor"]) == "user:3"
+    assert (event["roles"], event["actor_kind"]) == (["nurse"], "agent")
+    assert "via" not in event  # it was told of another actor
+    assert (event["resource"], event["resource_id"]) == ("record", "9")
+
+
+def test_nobody_is_nobody() -> None:
+    facts = Facts(1, "GET")
+    for actor in (None, "", Actor("")):
+        facts.act(actor)
+    assert facts.identity is None
