@@ -18,9 +18,11 @@ from .capture.context import (
     resource,
     step,
 )
+from .capture.facts import Actor
 from .errors import FlowauditError
 
 __all__ = [
+    "Actor",
     "FlowAudit",
     "FlowauditError",
     "__version__",

@@ -1,21 +1,31 @@
-"""The middleware for FastAPI and Starlette: which route, and which user.
+"""The middleware for FastAPI and Starlette: which route, which user, why it refused.
 
 It reads what the framework has left in the scope when the app has answered; it asks nothing and
 patches nothing.
 """
 
-from collections.abc import MutableMapping
-from functools import lru_cache
+from collections.abc import Callable, MutableMapping
+from inspect import iscoroutinefunction
 from typing import Any
 
-from flowaudit import FlowAudit
+from starlette.requests import HTTPConnection
+
+from flowaudit import Actor, FlowAudit
 from flowaudit.capture.asgi import ASGIApp, AsgiCapture
 from flowaudit.capture.facts import Facts
-from flowaudit.capture.routes import route_template
+from flowaudit.capture.people import identity_of, roles_of
+from flowaudit.errors import SettingError
+
+from .refusals import take_refusal
+from .routes import take_route
 
 __all__ = ["FlowAuditMiddleware"]
 
 Scope = MutableMapping[str, Any]
+Ask = Callable[[HTTPConnection], "Actor | str | None"]
+
+EVERYBODY = "authenticated"
+"""The scope that Starlette's backends give to whoever is signed in: no role."""
 
 
 class FlowAuditMiddleware(AsgiCapture):
@@ -24,63 +34,35 @@ class FlowAuditMiddleware(AsgiCapture):
     Args:
         app: the app inside, as `add_middleware` gives it.
         audit: where the events go.
+        actor: who acts, where the app knows better than `AuthenticationMiddleware`: called with
+            the connection at its end, it gives an identity such as `user:42`, an `Actor`, or
+            `None` to leave it to what was found. Must not ask a database.
     """
 
-    def __init__(self, app: ASGIApp, *, audit: FlowAudit) -> None:
-        super().__init__(app, audit, enrich)
+    def __init__(self, app: ASGIApp, *, audit: FlowAudit, actor: Ask | None = None) -> None:
+        if actor is not None and (not callable(actor) or iscoroutinefunction(actor)):
+            raise SettingError("actor", repr(actor), "a function of the connection, not async")
+        super().__init__(app, audit, self._take)
+        self._actor = actor
+
+    def _take(self, scope: Scope, facts: Facts) -> None:
+        """What the framework knows of a connection."""
+        try:
+            take_route(scope, facts)
+            if facts.user is None and "user" in scope:
+                facts.act(_actor_of(scope))
+            if self._actor is not None:
+                facts.act(self._actor(HTTPConnection(scope)))
+        finally:  # a fault in the app's own function costs no more than what it would tell
+            take_refusal(self.app, scope, facts)
 
 
-def enrich(scope: Scope, facts: Facts) -> None:
-    """What the framework knows of a request: its route template and its user."""
-    facts.route = facts.route or _route(scope)
-    if facts.user is None and "user" in scope:
-        facts.user = _user(scope["user"])
-
-
-def _route(scope: Scope) -> str | None:
-    route = scope.get("route")
-    root, outside = str(scope.get("root_path", "")), scope.get("app_root_path")
-    prefix = root[len(str(outside)) :] if outside is not None else ""
-    template = _template(scope, route)
-    if template is None:
-        return f"{prefix}/{{path}}" if prefix else None
-    mounted_at = getattr(route, "path", "") if hasattr(route, "routes") else ""
-    if mounted_at and prefix.endswith(mounted_at):
-        prefix = prefix[: -len(mounted_at)]
-    return route_template(prefix, template)
-
-
-def _template(scope: Scope, route: object) -> str | None:
-    # FastAPI keeps the template with the prefixes of included routers apart from the route
-    fastapi = scope.get("fastapi")
-    context = fastapi.get("effective_route_context") if isinstance(fastapi, dict) else None
-    for owner in (context, route):
-        for name in ("path_format", "path"):
-            text = getattr(owner, name, None)
-            if isinstance(text, str) and text:
-                return text
-    app, endpoint = scope.get("app"), scope.get("endpoint")
-    return _template_of(app, endpoint) if app is not None and endpoint is not None else None
-
-
-@lru_cache(maxsize=4_096)
-def _template_of(app: Any, endpoint: Any) -> str | None:
-    """The template of an endpoint whose route FastAPI has not left in the scope."""
-    for route in getattr(app, "routes", ()):
-        if getattr(route, "endpoint", None) is endpoint:
-            return getattr(route, "path_format", None) or getattr(route, "path", None)
-    return None
-
-
-def _user(user: object) -> str | None:
-    """Identity of a user that Starlette's AuthenticationMiddleware has found."""
+def _actor_of(scope: Scope) -> Actor | None:
+    """The user that AuthenticationMiddleware has found; its scopes are the roles."""
+    user = scope["user"]
     if not getattr(user, "is_authenticated", False):
         return None
-    for name in ("identity", "display_name"):
-        try:
-            value = getattr(user, name, None)
-        except NotImplementedError:  # Starlette's BaseUser leaves `identity` to its children
-            continue
-        if value:
-            return f"user:{value}"
-    return None
+    identity = identity_of(user) or identity_of(getattr(user, "display_name", None) or None)
+    scopes = getattr(scope.get("auth"), "scopes", None) or ()
+    roles = [scope for scope in scopes if scope != EVERYBODY]
+    return Actor(identity, roles or roles_of(user)) if identity is not None else None

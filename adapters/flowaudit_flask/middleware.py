@@ -1,24 +1,54 @@
-"""The extension for Flask: which route, which user, which session, which exception.
+"""The extension for Flask: which route, which user, which session, why it refused.
 
-It wraps `app.wsgi_app`, so that it sees what Flask answers by itself, and listens to Flask's own
-signals. It never opens a session or loads a user that the app did not.
+It wraps `app.wsgi_app`, so that it sees what Flask answers by itself, and listens to the signals
+of Flask and of the extensions that the app uses. It never opens a session or loads a user that
+the app did not.
 """
 
 import re
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from inspect import iscoroutinefunction
 from typing import Any, Final
 
-from flask import Flask, g, got_request_exception, request, request_started, request_tearing_down
+from flask import (
+    Flask,
+    Request,
+    Response,
+    got_request_exception,
+    request,
+    request_finished,
+    request_started,
+    request_tearing_down,
+)
 from flask import globals as flask_globals
 from werkzeug.exceptions import MethodNotAllowed
 
-from flowaudit import FlowAudit
+from flowaudit import Actor, FlowAudit
 from flowaudit.capture.context import current
 from flowaudit.capture.facts import Facts
+from flowaudit.capture.routes import resource_of, route_template
 from flowaudit.capture.wsgi import WsgiCapture
+from flowaudit.errors import SettingError
+
+from . import people, refusals, signals
 
 __all__ = ["FlowAuditFlask"]
 
-_CONVERTER: Final = re.compile(r"<(?:[^:<>]+:)?([^<>:]+)>")
+Ask = Callable[[Request], "Actor | str | None"]
+
+_CONVERTER: Final = re.compile(r"<(?:(?P<kind>[^:<>(]+)(?:\([^<>]*\))?:)?(?P<name>[^<>:]+)>")
+
+_ROOT_KEY: Final = "flowaudit.root"
+"""Where an app that others are mounted in leaves its own SCRIPT_NAME."""
+
+
+class _Capture(WsgiCapture):
+    """The wrapper around one app; several may stand inside each other."""
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        environ.setdefault(_ROOT_KEY, environ.get("SCRIPT_NAME", ""))
+        return super().__call__(environ, start_response)
 
 
 class FlowAuditFlask:
@@ -27,59 +57,87 @@ class FlowAuditFlask:
     Args:
         app: the app, or `None` to call `init_app` later.
         audit: where the events go.
+        actor: who acts, where the app knows better than Flask-Login: called with the request at
+            its end, it gives an identity such as `user:42`, an `Actor`, or `None` to leave it to
+            what was found. Must not ask a database that the request has not asked.
     """
 
-    def __init__(self, app: Flask | None = None, *, audit: FlowAudit) -> None:
+    def __init__(
+        self, app: Flask | None = None, *, audit: FlowAudit, actor: Ask | None = None
+    ) -> None:
+        if actor is not None and (not callable(actor) or iscoroutinefunction(actor)):
+            raise SettingError("actor", repr(actor), "a function of the request, not async")
         self.audit = audit
+        self._actor = actor
         if app is not None:
             self.init_app(app)
 
     def init_app(self, app: Flask) -> None:
         """Put the wrapper around an app and listen to its signals."""
-        app.wsgi_app = WsgiCapture(app.wsgi_app, self.audit)  # type: ignore[method-assign]
+        app.wsgi_app = _Capture(app.wsgi_app, self.audit)  # type: ignore[method-assign]
         app.extensions["flowaudit"] = self
         request_started.connect(self._started, app)
+        request_finished.connect(self._finished, app)
         request_tearing_down.connect(self._ending, app)
         got_request_exception.connect(self._failed, app)
-        self._listen_to_flask_login(app)
-
-    def _listen_to_flask_login(self, app: Flask) -> None:
-        try:
-            from flask_login import user_unauthorized  # optional: only if the app uses it
-        except ImportError:
-            return
-        user_unauthorized.connect(self._unauthorized, app)
 
     def _started(self, sender: Flask, **_: Any) -> None:
         facts = current.get()
-        if facts is None:
-            return
-        try:
-            rule = request.url_rule or _rule_of_another_method()
-            if rule is not None:
-                facts.route = _CONVERTER.sub(r"{\1}", rule.rule)
-        except Exception as error:
-            self.audit.note_failure(error)
+        if facts is not None:
+            try:
+                signals.connect(sender)
+                self._take_route(facts)
+                facts.session = facts.session or people.session_id()
+            except Exception as error:
+                self.audit.note_failure(error)
 
-    def _ending(self, sender: Flask, **_: Any) -> None:
+    def _finished(self, sender: Flask, response: Response, **_: Any) -> None:
+        """Flask has an answer: by now all is known that Flask will know."""
         facts = current.get()
-        if facts is None:
-            return
-        try:
-            facts.user = facts.user or _user()
-            facts.session = facts.session or _session(sender, facts)
-        except Exception as error:
-            self.audit.note_failure(error)
+        if facts is not None and not facts.done:
+            try:
+                facts.cause = facts.cause or refusals.cause_of(sender, response, facts)
+                self._take_person(sender, facts, response)
+            except Exception as error:
+                self.audit.note_failure(error)
+
+    def _ending(self, sender: Flask, exc: BaseException | None = None, **_: Any) -> None:
+        """The request is over without an answer of Flask's: its exception goes to the server."""
+        facts = current.get()
+        if facts is not None and not facts.done and facts.exception is not None:
+            try:
+                self._take_person(sender, facts, None)
+            except Exception as error:
+                self.audit.note_failure(error)
 
     def _failed(self, sender: Flask, exception: BaseException, **_: Any) -> None:
         facts = current.get()
         if facts is not None:
             facts.exception = exception
 
-    def _unauthorized(self, sender: Flask, **_: Any) -> None:
-        facts = current.get()
-        if facts is not None:
-            facts.cause = "login-required"
+    def _take_route(self, facts: Facts) -> None:
+        rule = request.url_rule or _rule_of_another_method()
+        if rule is None:
+            return
+        template, catch_alls = _template(rule.rule)
+        environ = request.environ
+        root = environ.get(_ROOT_KEY, "")
+        facts.route = route_template(environ.get("SCRIPT_NAME", "")[len(root) :], template)
+        values = {k: v for k, v in (request.view_args or {}).items() if k not in catch_alls}
+        facts.resource, facts.resource_id = resource_of(facts.route, values)
+
+    def _take_person(self, app: Flask, facts: Facts, response: Response | None) -> None:
+        facts.act(people.actor_of(app))
+        if self._actor is not None:
+            facts.act(self._actor(request._get_current_object()))  # type: ignore[attr-defined]
+        people.take_session(app, facts, response)
+
+
+@lru_cache(maxsize=4_096)
+def _template(rule: str) -> tuple[str, frozenset[str]]:
+    """`/invoices/{id}` out of `/invoices/<int:id>`, and the names whose values are paths."""
+    paths = {m["name"] for m in _CONVERTER.finditer(rule) if m["kind"] == "path"}
+    return _CONVERTER.sub(r"{\g<name>}", rule), frozenset(paths)
 
 
 def _rule_of_another_method() -> Any:
@@ -92,35 +150,3 @@ def _rule_of_another_method() -> Any:
     if adapter is None:
         return None
     return adapter.match(method=next(iter(refused.valid_methods)), return_rule=True)[0]
-
-
-def _user() -> str | None:
-    """Who Flask-Login has loaded for this request, if it has loaded anybody."""
-    user = g.get("_login_user")
-    if user is None or not getattr(user, "is_authenticated", False):
-        return None
-    return f"user:{user.get_id()}"
-
-
-def _open_session() -> object:
-    context: Any = flask_globals.request_ctx
-    fields = vars(context._get_current_object())
-    return fields.get("_session") or fields.get("session")
-
-
-def _session(app: Flask, facts: Facts) -> str | None:
-    """The session's id where it has one on the server; else, for a known user, its cookie.
-
-    Flask's own session is a signed cookie without an id. Its payload stays the same while the
-    session's content does, so it tells two browsers of one user apart; for people who are not
-    signed in it may be the same for many, and is not used.
-    """
-    # the session object behind the proxy: to look at it through `flask.session` would count as
-    # an access, and add `Vary: Cookie`
-    session_id = getattr(_open_session(), "sid", None)
-    if session_id:
-        return str(session_id)
-    cookie = request.cookies.get(app.config.get("SESSION_COOKIE_NAME", "session"))
-    if not cookie or facts.identity is None:
-        return None
-    return cookie.rsplit(".", 2)[0]

@@ -206,6 +206,9 @@ class Composer:
         target = facts.location
         if not target or not self._login_paths or not 300 <= (facts.status or 0) < 400:
             return False
+        said = facts.said_
+        if said is not None and (said.sign_ins or any(kind == "auth" for kind, *_ in said.events)):
+            return False  # after a sign-out or a new password everybody is sent there
         if "://" in target[:12] or target.startswith("//"):
             target = "/" + target.split("//", 1)[1].partition("/")[2]
         return target.startswith(self._login_paths) and not facts.target.raw.startswith(

@@ -5,6 +5,7 @@ importers only a status.
 """
 
 import re
+from collections.abc import Iterator
 from typing import Final, Literal, NamedTuple
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "classify",
     "classify_status",
     "clean_reason",
+    "exception_chain",
     "is_permission_exception",
 ]
 
@@ -53,6 +55,9 @@ PERMISSION_EXCEPTIONS: Final = frozenset(
     }
 )
 """Classes whose raising is a refusal, even if a broken handler turns them into a 500."""
+
+MAX_CHAIN: Final = 16
+"""Exceptions that are looked at behind one: each was raised while the next was handled."""
 
 REASON: Final = re.compile(r"[a-z0-9-]{1,40}")
 """Shape of a reason that an application gives."""
@@ -112,7 +117,8 @@ def classify(
         hidden: the application said `hide()`.
         cause: one of `CAUSES`, as the framework's own signal told.
         exception: what the application raised past all its handlers, or a permission exception
-            that a handler turned into something else.
+            that a handler turned into something else. A handler that fails while it answers a
+            permission exception makes no error of the refusal.
         aborted: the client left before the end.
     """
     if hidden:
@@ -139,9 +145,23 @@ def clean_reason(reason: str) -> str:
     return shaped or "denied"
 
 
+def exception_chain(error: BaseException) -> Iterator[BaseException]:
+    """An exception, and those it was raised in the handling of, the latest first."""
+    seen: BaseException | None = error
+    for _ in range(MAX_CHAIN):
+        if seen is None:
+            return
+        yield seen
+        seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
+
+
 def is_permission_exception(error: BaseException) -> bool:
-    """Whether an exception's class, or one it inherits from, is on the named list."""
+    """Whether an exception is on the named list, or was raised while one that is was handled.
+
+    A class counts with all that inherit from it.
+    """
     return any(
         f"{kind.__module__}.{kind.__qualname__}" in PERMISSION_EXCEPTIONS
-        for kind in type(error).__mro__
+        for each in exception_chain(error)
+        for kind in type(each).__mro__
     )

@@ -131,6 +131,27 @@ def test_a_failed_sign_in_is_the_requests_outcome(audit: FlowAudit, events: Even
     assert (request["outcome"], request["reason"]) == ("denied", "bad-credentials")
 
 
+@pytest.mark.parametrize(
+    ("say", "outcome"),
+    [
+        pytest.param(lambda: flowaudit.logout(), "ok", id="sign-out"),
+        pytest.param(lambda: flowaudit.record("auth", "reset", target="user:1"), "ok", id="reset"),
+        pytest.param(lambda: flowaudit.note(ward="B"), "denied", id="anything-else"),
+    ],
+)
+def test_a_sign_out_may_end_at_the_sign_in_page(
+    make_audit: Callable[..., FlowAudit],
+    events: Events,
+    say: Callable[[], object],
+    outcome: str,
+) -> None:
+    audit = make_audit(login_paths=["/login"])
+    start = {**START, "status": 302, "headers": [(b"location", b"/login?next=/")]}
+    call(audit.asgi(saying(say, start)), scope())
+    audit.flush()
+    assert [event["outcome"] for event in events("request")] == [outcome]
+
+
 def test_another_kind_of_event_beside_the_request(audit: FlowAudit, events: Events) -> None:
     def say() -> None:
         flowaudit.identify("user:9")

@@ -15,6 +15,17 @@ class Mine(PermissionError):
     pass
 
 
+def raised_while(handled: Exception, *, is_hidden: bool = False) -> Exception:
+    """What a handler raises that fails while it answers an exception."""
+    try:
+        try:
+            raise handled
+        except Exception as error:
+            raise ValueError("the handler is broken") from None if is_hidden else error
+    except ValueError as error:
+        return error
+
+
 @pytest.mark.parametrize(
     ("status", "said", "outcome", "reason"),
     [
@@ -33,6 +44,9 @@ class Mine(PermissionError):
         (403, {}, "denied", "forbidden"),
         (500, {"exception": PermissionDenied()}, "denied", "forbidden"),
         (500, {"exception": Mine()}, "denied", "forbidden"),
+        (500, {"exception": raised_while(Mine())}, "denied", "forbidden"),
+        (500, {"exception": raised_while(KeyError())}, "error", "ValueError"),
+        (500, {"exception": raised_while(Mine(), is_hidden=True)}, "error", "ValueError"),
         (405, {}, "denied", "method"),
         (501, {}, "denied", "method"),
         (429, {}, "throttled", "rate-limit"),

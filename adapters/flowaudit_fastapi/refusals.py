@@ -1,0 +1,92 @@
+"""Why Starlette or FastAPI said no, where the status alone does not tell.
+
+Both answer an exception inside the `except` that caught it. So while the answer passes, the
+exception that it answers is the one that is being handled, and nothing need be patched to see it.
+"""
+
+import sys
+from collections.abc import Iterator, MutableMapping
+from typing import Any, Final
+from urllib.parse import parse_qs, urlsplit
+
+from starlette.authentication import AuthenticationError
+from starlette.exceptions import HTTPException
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import HTTPConnection
+
+from flowaudit.capture.facts import Facts
+from flowaudit.policy.classify import exception_chain, is_permission_exception
+
+__all__ = ["take_refusal"]
+
+Scope = MutableMapping[str, Any]
+
+NOT_AUTHENTICATED: Final = "Not authenticated"
+"""What FastAPI's security classes say of absent credentials; with 403 before FastAPI 0.122."""
+
+MAX_DEPTH: Final = 64
+"""Middlewares that are looked through for a `TrustedHostMiddleware`."""
+
+
+def take_refusal(app: object, scope: Scope, facts: Facts) -> None:
+    """Set the cause of a refusal, and the exception behind an error page."""
+    status = facts.status or 0
+    if status < 300 and facts.exception is None and facts.action != "refuse":
+        return
+    error = facts.exception or sys.exc_info()[1]
+    if isinstance(error, Exception):
+        facts.cause = facts.cause or _cause_of_exception(error)
+        if facts.exception is None and not isinstance(error, HTTPException) and status >= 500:
+            facts.exception = error
+    if facts.cause is None:
+        facts.cause = _cause_of_answer(app, scope, facts, status)
+
+
+def _cause_of_exception(error: BaseException) -> str | None:
+    for each in exception_chain(error):
+        if isinstance(each, AuthenticationError):
+            return "bad-credentials"
+        if isinstance(each, HTTPException) and each.status_code == 401:
+            return "login-required"
+        if isinstance(each, HTTPException) and each.status_code == 403:
+            return "login-required" if each.detail == NOT_AUTHENTICATED else "forbidden"
+    return "forbidden" if is_permission_exception(error) else None
+
+
+def _cause_of_answer(app: object, scope: Scope, facts: Facts, status: int) -> str | None:
+    if status == 400 and "endpoint" not in scope:
+        return "bad-host" if _is_host_refused(app, scope) else None
+    if 300 <= status < 400 and facts.location and "auth" in scope:
+        return "login-required" if _comes_back_here(scope, facts.location) else None
+    return None
+
+
+def _comes_back_here(scope: Scope, location: str) -> bool:
+    """Whether a redirect is one of `requires(…, redirect=…)`: `next` is this very request."""
+    target = urlsplit(location)
+    wanted = parse_qs(target.query).get("next")
+    connection = HTTPConnection(scope)
+    return wanted == [str(connection.url)] and target.path != connection.url.path
+
+
+def _is_host_refused(app: object, scope: Scope) -> bool:
+    host = HTTPConnection(scope).headers.get("host", "")
+    return any(not _is_allowed(host, each.allowed_hosts) for each in _host_checks(app))
+
+
+def _host_checks(app: object) -> Iterator[TrustedHostMiddleware]:
+    for _ in range(MAX_DEPTH):
+        if isinstance(app, TrustedHostMiddleware) and not app.allow_any:
+            yield app
+        app = getattr(app, "app", None)
+        if app is None:
+            return
+
+
+def _is_allowed(header: str, patterns: list[str]) -> bool:
+    host = header.rpartition(":")[0] if header.rpartition(":")[2].isdigit() else header
+    host = host.lower().strip("[]")
+    return any(
+        host == pattern.strip("[]") or (pattern.startswith("*") and host.endswith(pattern[1:]))
+        for pattern in patterns
+    )

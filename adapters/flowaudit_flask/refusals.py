@@ -1,0 +1,95 @@
+"""Why Flask said no, where the status alone does not tell: CSRF, host, the way to the sign-in."""
+
+from typing import Any, Final
+from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
+
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import SecurityError
+
+from flowaudit.capture.facts import Facts
+
+__all__ = ["cause_of", "is_refusal_to_login"]
+
+_REDIRECTS: Final = frozenset([301, 302, 303, 307, 308])
+
+_PATHS: Final[WeakKeyDictionary[Flask, frozenset[str]]] = WeakKeyDictionary()
+"""The sign-in pages of each app, looked up at its first redirect."""
+
+
+def cause_of(app: Flask, response: Response, facts: Facts) -> str | None:
+    """One of `policy.classify.CAUSES`, or `None` where the status says it all."""
+    status = response.status_code
+    if status < 300:
+        return None
+    if isinstance(request.routing_exception, SecurityError):
+        return "bad-host"
+    if status in _REDIRECTS and is_refusal_to_login(app, response.location or "", facts):
+        return "login-required"
+    return "csrf" if facts.exception is None and _failed_csrf(app, status) else None
+
+
+def is_refusal_to_login(app: Flask, location: str, facts: Facts) -> bool:
+    """Whether a redirect leads to Flask-Login's page, from elsewhere and not from a sign-out."""
+    if facts.said_ is not None and facts.said_.sign_ins:
+        return False
+    paths = _PATHS.get(app)
+    if paths is None:
+        paths = _PATHS[app] = _sign_in_paths(app)
+    path = urlsplit(location).path.removeprefix(request.script_root)
+    return path in paths and request.path not in paths
+
+
+def _sign_in_paths(app: Flask) -> frozenset[str]:
+    """Where Flask-Login sends people: addresses, or rules of endpoints that need no values."""
+    manager: Any = getattr(app, "login_manager", None)
+    if manager is None:
+        return frozenset()
+    views = [manager.login_view, manager.refresh_view, *manager.blueprint_login_views.values()]
+    paths = set()
+    for view in filter(None, views):
+        if "/" in view:
+            paths.add(urlsplit(view).path)
+        elif view in app.view_functions:
+            rules = app.url_map.iter_rules(view)
+            paths |= {rule.rule for rule in rules if not rule.arguments}
+    return frozenset(paths)
+
+
+def _failed_csrf(app: Flask, status: int) -> bool:
+    """Whether Flask-WTF's check was due for a request and did not let it through.
+
+    Its refusal is an exception that Flask answers silently, so it is known by what it leaves: a
+    request that it lets through has `g.csrf_valid`, and no view runs without.
+    """
+    check: Any = app.extensions.get("csrf")
+    config = app.config
+    if (
+        check is None
+        or not request.endpoint
+        or g.get("csrf_valid")
+        or not config.get("WTF_CSRF_ENABLED")
+        or not config.get("WTF_CSRF_CHECK_DEFAULT")
+        or request.method not in config.get("WTF_CSRF_METHODS", ())
+    ):
+        return False
+    return (status == 400 or _answers_csrf_itself(app, status)) and not _is_exempt(app, check)
+
+
+def _answers_csrf_itself(app: Flask, status: int) -> bool:
+    """Whether the app has its own answer to a failed check; a throttle's is never that."""
+    return status not in (401, 429) and any(
+        kind.__name__ == "CSRFError"
+        for by_code in app.error_handler_spec.values()
+        for handlers in by_code.values()
+        for kind in handlers
+    )
+
+
+def _is_exempt(app: Flask, check: Any) -> bool:
+    view = app.view_functions.get(request.endpoint or "")
+    name = f"{view.__module__}.{view.__name__}" if view is not None else ""
+    blueprint = app.blueprints.get(request.blueprint or "")
+    return name in getattr(check, "_exempt_views", ()) or blueprint in getattr(
+        check, "_exempt_blueprints", ()
+    )
