@@ -18,6 +18,8 @@ from flowaudit import FlowAudit
 
 REQUESTS = 4_000
 ROUNDS = 7
+PATHS = 500
+"""Distinct paths. Each request gets a fresh scope or environ, as a server makes one."""
 
 HEADERS = [
     (b"host", b"clinic.example.org"),
@@ -34,7 +36,7 @@ HEADERS = [
 
 
 def scope(i: int) -> dict[str, Any]:
-    path = f"/doctors/{i % 500}/slots"
+    path = f"/doctors/{i % PATHS}/slots"
     return {
         "type": "http",
         "asgi": {"version": "3.0"},
@@ -67,8 +69,8 @@ def environ(i: int) -> dict[str, Any]:
     made = {
         "REQUEST_METHOD": "GET",
         "SCRIPT_NAME": "",
-        "PATH_INFO": f"/doctors/{i % 500}/slots",
-        "RAW_URI": f"/doctors/{i % 500}/slots",
+        "PATH_INFO": f"/doctors/{i % PATHS}/slots",
+        "RAW_URI": f"/doctors/{i % PATHS}/slots",
         "QUERY_STRING": "",
         "REMOTE_ADDR": "127.0.0.1",
         "SERVER_NAME": "127.0.0.1",
@@ -91,12 +93,12 @@ async def send(message: Any) -> None:
 
 
 def run_asgi(app: Any, done: Callable[[], object] = lambda: None) -> float:
-    scopes = [scope(i) for i in range(REQUESTS)]
+    scopes = [scope(i) for i in range(PATHS)]
 
     async def go() -> float:
         start = time.process_time()
-        for one in scopes:
-            await app(one, receive, send)
+        for i in range(REQUESTS):
+            await app(scopes[i % PATHS].copy(), receive, send)
         done()
         return (time.process_time() - start) / REQUESTS * 1e6
 
@@ -104,14 +106,14 @@ def run_asgi(app: Any, done: Callable[[], object] = lambda: None) -> float:
 
 
 def run_wsgi(app: Any, done: Callable[[], object] = lambda: None) -> float:
-    environs = [environ(i) for i in range(REQUESTS)]
+    environs = [environ(i) for i in range(PATHS)]
 
     def start_response(status: str, headers: Any, exc_info: Any = None) -> Any:
         return None
 
     start = time.process_time()
-    for one in environs:
-        for _ in app(one, start_response):
+    for i in range(REQUESTS):
+        for _ in app(environs[i % PATHS].copy(), start_response):
             pass
     done()
     return (time.process_time() - start) / REQUESTS * 1e6

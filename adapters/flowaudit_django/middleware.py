@@ -20,8 +20,7 @@ from flowaudit import FlowAudit
 from flowaudit.capture.asgi import SCOPE_KEY
 from flowaudit.capture.context import current
 from flowaudit.capture.facts import Facts
-from flowaudit.capture.heads import ENVIRON_NAMES
-from flowaudit.capture.wsgi import ENVIRON_KEY, read_environ
+from flowaudit.capture.wsgi import ENVIRON_KEY, begin_environ
 
 from .signals import identity_of, listen_to_security_log
 
@@ -112,13 +111,8 @@ class FlowAuditMiddleware:
         outer = scope.get(SCOPE_KEY) if scope is not None else meta.get(ENVIRON_KEY)
         if isinstance(outer, Facts):
             return outer, False
-        facts = Facts(self.audit.now_us(), request.method or "GET")
-        try:
-            _read_request(self.audit, facts, request)
-        except Exception as error:
-            self.audit.note_failure(error)
-        self.audit.begin()
-        return facts, True
+        # under ASGI the target as it was sent stands in the scope
+        return begin_environ(self.audit, meta, (scope or {}).get("raw_path")), True
 
     def _finish(
         self, request: HttpRequest, response: HttpResponseBase, facts: Facts
@@ -210,21 +204,6 @@ class FlowAuditMiddleware:
                 facts.cause = facts.cause or _cause(request, response, facts)
         except Exception as error:
             self.audit.note_failure(error)
-
-
-def _read_request(audit: FlowAudit, facts: Facts, request: HttpRequest) -> None:
-    """What the request came with; under ASGI the target as sent stands in the scope."""
-    read_environ(audit, facts, request.META)
-    raw = getattr(request, "scope", {}).get("raw_path")
-    if raw:
-        audit.look(
-            facts,
-            request.META.get,
-            ENVIRON_NAMES,
-            peer=request.META.get("REMOTE_ADDR") or "",
-            target=raw,
-            is_rebuilt=False,
-        )
 
 
 def _loaded_user(request: HttpRequest) -> Any:

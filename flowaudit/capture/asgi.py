@@ -1,7 +1,7 @@
 """The ASGI wrapper: watches the messages of a request or websocket and changes none of them."""
 
-from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import astuple
+from asyncio import CancelledError
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -20,15 +20,17 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+Headers = Iterable[tuple[bytes, bytes]]
 Enrich = Callable[[Scope, Facts], None]
 
 SCOPE_KEY: Final = "flowaudit"
 """Where the outer wrapper leaves the request's facts, so that an inner one only enriches."""
 
-_LOOKED_AT: Final = frozenset(astuple(ASGI_NAMES))
+ENRICH_KEY: Final = "flowaudit.enrich"
+"""Where an inner wrapper leaves what its framework can tell, for the outer one to call."""
 
-POLICY_VIOLATION: Final = 1008
-"""Close code of a websocket that is refused after it was accepted (RFC 6455 §7.4.1)."""
+CLOSE_CAUSES: Final = {1008: "forbidden", 1013: "rate-limit"}
+"""Close codes that refuse: policy violation (RFC 6455 §7.4.1), try again later (IANA)."""
 
 CLOSED_BEFORE_ACCEPT: Final = 403
 """What servers answer to a handshake that the app closes before it accepts."""
@@ -47,54 +49,60 @@ class AsgiCapture:
         self.app = app
         self.audit = audit
         self._enrich = enrich
-        self._reads_cookies = bool(audit.settings["session_cookie"])
+        self._cookies: tuple[str, ...] = audit.settings["session_cookie"]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection, as the ASGI specification has it."""
         kind = scope["type"]
-        if kind == "http" and SCOPE_KEY not in scope:
+        if SCOPE_KEY in scope:
+            await self._inner(scope, receive, send)
+        elif kind == "http":
             await self._http(scope, receive, send)
-        elif kind == "websocket" and SCOPE_KEY not in scope:
+        elif kind == "websocket":
             await self._websocket(scope, receive, send)
         elif kind == "lifespan":
             await self._lifespan(scope, receive, send)
         else:
-            await self._inner(scope, receive, send)
+            await self.app(scope, receive, send)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        facts = self._begin(scope)
+        facts = self._begin(scope, "request")
         has_trailers = False
+        headers: Headers = ()
 
         async def watched_receive() -> Message:
             message = await receive()
             if message["type"] == "http.request":
-                facts.bytes_in = (facts.bytes_in or 0) + len(message.get("body") or b"")
+                facts.bytes_in += len(message.get("body") or b"")
             elif message["type"] == "http.disconnect" and not facts.done:
                 facts.disconnected = True
             return message
 
         async def watched_send(message: Message) -> None:
-            nonlocal has_trailers
+            nonlocal has_trailers, headers
             kind = message["type"]
+            is_last = False
             if kind == "http.response.body":
                 body = message.get("body")
                 if body:
                     facts.bytes_out += len(body)
-                if not message.get("more_body", False) and not has_trailers and not facts.done:
-                    await self._finish(scope, facts)
+                is_last = not (has_trailers or message.get("more_body", False))
             elif kind == "http.response.start":
                 has_trailers = message.get("trailers", False)
+                headers = message.get("headers") or ()
                 facts.status = status = message.get("status")
-                if self._reads_cookies or status is None or status >= 300:
-                    self._response(facts, message)
-            elif kind == "http.response.pathsend" or (
-                kind == "http.response.trailers" and not message.get("more_trailers", False)
-            ):
-                await self._finish(scope, facts)
+                if self._cookies or status is None or status >= 300:
+                    self._look_at_answer(facts, headers)
+            elif kind == "http.response.trailers":
+                is_last = not message.get("more_trailers", False)
+            elif kind == "http.response.pathsend":
+                facts.bytes_out += _content_length(headers)
+                is_last = not has_trailers
             elif kind == "http.response.zerocopysend":
                 facts.bytes_out += message.get("count") or 0
-                if not message.get("more_body", False) and not has_trailers:
-                    await self._finish(scope, facts)
+                is_last = not (has_trailers or message.get("more_body", False))
+            if is_last and not facts.done and not self._finish_at_once(scope, facts):
+                await self.audit.finish_async(facts)
             await send(message)
 
         token = current.set(facts)
@@ -102,81 +110,72 @@ class AsgiCapture:
             await self.app(scope, watched_receive, watched_send)
         except BaseException as error:
             if not facts.done:
-                facts.exception = error
+                _fail(facts, error)
             raise
         finally:
             current.reset(token)
             if not facts.done:
                 if facts.status is None:
                     facts.status = 499 if facts.disconnected else 500
-                self._enrich_guarded(scope, facts)
-                self.audit.finish(facts)
+                if not self._finish_at_once(scope, facts):
+                    self.audit.finish(facts)
 
-    def _begin(self, scope: Scope, kind: str = "request") -> Facts:
+    def _begin(self, scope: Scope, kind: str) -> Facts:
         audit = self.audit
-        facts = Facts(audit.now_us(), scope.get("method", "GET"))
-        if kind != "request":
-            facts.kind = kind
-        scope[SCOPE_KEY] = facts
-        client = scope.get("client")
         try:
-            if not isinstance(scope["headers"], list):
-                scope["headers"] = list(scope["headers"])  # it may be readable only once
-            headers = {name: value for name, value in scope["headers"] if name in _LOOKED_AT}
-            if ASGI_NAMES.forwarded_for in headers:
-                headers[ASGI_NAMES.forwarded_for] = _joined(scope, ASGI_NAMES.forwarded_for)
+            headers = scope["headers"]
+            if not isinstance(headers, list):
+                headers = scope["headers"] = list(headers)  # it may be readable only once
+            named = dict(headers)
+            if ASGI_NAMES.forwarded_for in named:
+                named[ASGI_NAMES.forwarded_for] = _joined(headers, ASGI_NAMES.forwarded_for)
+            client = scope.get("client")
             raw = scope.get("raw_path")
-            audit.look(
-                facts,
-                headers.get,
+            facts = audit.begin(
+                kind,
+                scope.get("method", "GET"),
+                named.get,
                 ASGI_NAMES,
-                peer=client[0] if client else "",
-                target=raw or quote(scope.get("path", ""), safe=SAFE_IN_PATH),
-                is_rebuilt=not raw,
+                client[0] if client else "",
+                raw or quote(scope.get("path", ""), safe=SAFE_IN_PATH),
+                not raw,
             )
             query = scope.get("query_string")
             if query:
                 facts.query = query.decode("latin-1")
         except Exception as error:
             audit.note_failure(error)
-        if kind == "request":
-            audit.begin()
+            facts = Facts(audit.now_us(), "GET", kind=kind)
+        scope[SCOPE_KEY] = facts
         return facts
 
-    def _response(self, facts: Facts, message: Message) -> None:
+    def _look_at_answer(self, facts: Facts, headers: Headers) -> None:
         """What the answer's headers tell: where it leads, and a new session."""
         try:
-            for name, value in message.get("headers") or ():
+            for name, value in headers:
                 lowered = name.lower()
                 if lowered == b"location":
                     facts.location = value.decode("latin-1")
-                elif lowered == b"set-cookie" and self._reads_cookies:
-                    cookies = self.audit.settings["session_cookie"]
-                    session = set_cookie_value(value.decode("latin-1"), cookies)
+                elif lowered == b"set-cookie" and self._cookies:
+                    session = set_cookie_value(value.decode("latin-1"), self._cookies)
                     facts.new_session = session or facts.new_session
         except Exception as error:
             self.audit.note_failure(error)
 
-    async def _finish(self, scope: Scope, facts: Facts) -> None:
-        """Before the last message: the event is in the spool when this returns."""
-        if facts.done:
-            return
-        self._enrich_guarded(scope, facts)
-        if not self.audit.finish_at_once(facts):
-            await self.audit.finish_async(facts)
-
-    def _enrich_guarded(self, scope: Scope, facts: Facts) -> None:
-        enrich = scope.get("flowaudit.enrich") or self._enrich
+    def _finish_at_once(self, scope: Scope, facts: Facts) -> bool:
+        """The event is in the spool when this returns True; else the vault must be asked first."""
+        enrich = scope.get(ENRICH_KEY, self._enrich)
         if enrich is not None:
             try:
                 enrich(scope, facts)
             except Exception as error:
                 self.audit.note_failure(error)
+        return self.audit.finish_at_once(facts)
 
     async def _inner(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Inside another wrapper: only tell it what this framework knows."""
-        if self._enrich is not None and SCOPE_KEY in scope:
-            scope.setdefault("flowaudit.enrich", self._enrich)
+        if self._enrich is not None:
+            scope.setdefault(ENRICH_KEY, self._enrich)
         await self.app(scope, receive, send)
 
     async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -190,57 +189,95 @@ class AsgiCapture:
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One event when it is accepted or refused, one when an accepted one is closed."""
         facts = self._begin(scope, "websocket")
+        talk = _Talk()
 
         async def watched_receive() -> Message:
             message = await receive()
-            if message["type"] == "websocket.disconnect":
-                facts.said.note({"close_code": message.get("code", 1005)})
-            elif message["type"] == "websocket.receive":
-                facts.bytes_in = (facts.bytes_in or 0) + _size(message)
+            kind = message["type"]
+            if kind == "websocket.receive":
+                talk.messages_in += 1
+                facts.bytes_in += _size(message)
+            elif kind == "websocket.disconnect" and talk.close_code is None:
+                talk.close_code = message.get("code", 1005)
             return message
 
         async def watched_send(message: Message) -> None:
             kind = message["type"]
-            if kind == "websocket.accept":
-                await self._websocket_event(scope, facts, "accept")
-            elif kind == "websocket.send":
+            if kind == "websocket.send":
+                talk.messages_out += 1
                 facts.bytes_out += _size(message)
+            elif kind == "websocket.accept":
+                await self._tell(scope, facts, "accept")
             elif kind == "websocket.close":
-                code = message.get("code", 1000)
-                facts.said.note({"close_code": code})
+                talk.close_code = message.get("code", 1000)
+                facts.cause = facts.cause or CLOSE_CAUSES.get(talk.close_code)
                 if facts.action is None:
                     facts.status = CLOSED_BEFORE_ACCEPT
-                    await self._websocket_event(scope, facts, "refuse")
-                elif code == POLICY_VIOLATION:
-                    facts.cause = facts.cause or "forbidden"
+                    facts.said.note({"close_code": talk.close_code})
+                    await self._tell(scope, facts, "refuse")
             elif kind == "websocket.http.response.start" and facts.action is None:
                 facts.status = message.get("status")
-                await self._websocket_event(scope, facts, "refuse")
+                self._look_at_answer(facts, message.get("headers") or ())
+                await self._tell(scope, facts, "refuse")
             await send(message)
 
         token = current.set(facts)
         try:
             await self.app(scope, watched_receive, watched_send)
         except BaseException as error:
-            facts.exception = error
+            _fail(facts, error)
             raise
         finally:
             current.reset(token)
             if facts.action != "refuse":
-                facts.action = "close" if facts.action == "accept" else "refuse"
+                if facts.action is None:
+                    facts.action = "refuse"
+                else:
+                    facts.action = "close"
+                    facts.said.note(talk.told())
                 facts.done = False
-                self._enrich_guarded(scope, facts)
-                self.audit.finish(facts)
+                if not self._finish_at_once(scope, facts):
+                    self.audit.finish(facts)
 
-    async def _websocket_event(self, scope: Scope, facts: Facts, action: str) -> None:
+    async def _tell(self, scope: Scope, facts: Facts, action: str) -> None:
         facts.action, facts.done = action, False
-        self._enrich_guarded(scope, facts)
-        await self.audit.finish_async(facts)
+        if not self._finish_at_once(scope, facts):
+            await self.audit.finish_async(facts)
 
 
-def _joined(scope: Scope, wanted: bytes) -> bytes:
+class _Talk:
+    """What went over a websocket."""
+
+    def __init__(self) -> None:
+        self.messages_in = self.messages_out = 0
+        self.close_code: int | None = None
+
+    def told(self) -> dict[str, int | None]:
+        return {
+            "close_code": self.close_code,
+            "messages_in": self.messages_in,
+            "messages_out": self.messages_out,
+        }
+
+
+def _fail(facts: Facts, error: BaseException) -> None:
+    """The app raised past everything; a server that cancels does so because the client left."""
+    if isinstance(error, CancelledError):
+        facts.disconnected = True
+    else:
+        facts.exception = error
+
+
+def _joined(headers: Headers, wanted: bytes) -> bytes:
     """A header that may be repeated, as one (RFC 9110 §5.3)."""
-    return b", ".join(value for name, value in scope["headers"] if name == wanted)
+    return b", ".join(value for name, value in headers if name == wanted)
+
+
+def _content_length(headers: Headers) -> int:
+    for name, value in headers:
+        if name.lower() == b"content-length" and value.isdigit():
+            return int(value)
+    return 0
 
 
 def _size(message: Message) -> int:

@@ -193,26 +193,44 @@ class FlowAudit:
 
     # -- for the wrappers and adapters -------------------------------------------------------
 
-    def look(
+    def begin(
         self,
-        facts: Facts,
+        kind: str,
+        method: str,
         get: Callable[[Any], Any],
         names: Names,
-        *,
         peer: str,
         target: bytes | str,
         is_rebuilt: bool,
-    ) -> None:
-        """Judge what a request came with: headers (`get` by the keys in `names`) and target."""
-        facts.head = self._heads.look(get, names, peer)
-        facts.target = self._targets.look(target, is_rebuilt=is_rebuilt)
+    ) -> Facts:
+        """A request or websocket has come in. Never raises.
 
-    def begin(self) -> None:
-        """A request has come in. Never raises."""
+        Args:
+            kind: `request` or `websocket`.
+            method: the verb.
+            get: gives a header by the keys in `names`.
+            names: keys of the headers that are looked at.
+            peer: address of the socket's other end.
+            target: what was asked for, as sent.
+            is_rebuilt: whether the target had to be made from a decoded path.
+        """
+        clock = self._clock
+        ts = time.time_ns() // 1_000 if clock is None else int(clock() * 1_000_000)
+        facts = Facts(ts, method)
         try:
-            self._recorder.count_received()
+            if kind == "request":
+                self._recorder.count_received()
+            else:
+                facts.kind = kind
+            facts.visitor = self._heads.look(get, names, peer)
+            facts.cookie = get(names.cookie)
+            facts.referer = get(names.referer)
+            facts.request_id = get(names.request_id)
+            facts.traceparent = get(names.traceparent)
+            facts.target = self._targets.look(target, is_rebuilt)
         except Exception as error:
             self.note_failure(error)
+        return facts
 
     def finish(self, facts: Facts) -> None:
         """Make a request's events and spool them; once only. Never raises.
@@ -241,7 +259,7 @@ class FlowAudit:
             if event is None:
                 return False
             facts.done = True
-            self._recorder.append(event[0], event[1], finishes=facts.kind == "request")
+            self._recorder.append_cut(event, facts.kind == "request")
         except Exception as error:
             self._fail(facts, error)
         return True
@@ -266,11 +284,10 @@ class FlowAudit:
     def _finish_guarded(self, facts: Facts) -> None:
         facts.done = True
         try:
-            events = self._composer.compose(facts)
-            for core, personal in events[:-1]:
+            beside, event = self._composer.compose(facts)
+            for core, personal in beside:
                 self._recorder.append(core, personal)
-            core, personal = events[-1]
-            self._recorder.append(core, personal, finishes=facts.kind == "request")
+            self._recorder.append_cut(event, facts.kind == "request")
         except Exception as error:
             self._fail(facts, error)
 

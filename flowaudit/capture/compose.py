@@ -1,19 +1,17 @@
 """From the facts of a request to its events: redacted, pseudonymised, classified."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
-from msgspec.structs import force_setattr
-
 from ..errors import VaultError
-from ..event import ACTIONS, KINDS, Core, Personal
-from ..policy.classify import classify
+from ..event import ACTIONS, KINDS, Core, Personal, Pieces, member
+from ..policy.classify import Verdict, classify
 from ..policy.redact import clean_request_id, clean_trace_id, redact_query, redact_referer
 from ..policy.signs import attack_flags
 from ..vault.tokens import Vault
-from .facts import Facts, Said, SignIn, cookie_value
+from .facts import Facts, Said, SignIn, cookie_value, header_text
+from .pieces import request_pieces
 
 __all__ = ["Composer", "Event"]
 
@@ -28,10 +26,7 @@ MAX_CACHED: Final = 1_024
 
 UNAVAILABLE: Final = "identity-unavailable"
 
-_METHODS: Final = frozenset(
-    ["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"]
-)
-_ACTOR_KINDS: Final = frozenset(["user", "service", "agent", "bot", "anonymous", "system"])
+_OK: Final = Verdict("ok", None)
 _IN_FACTS: Final = frozenset(["ops", "access", "process", "gap"])
 """Kinds whose values are evidence and no one's private matter."""
 
@@ -66,31 +61,33 @@ class Composer:
         self._login_paths = login_paths
         self._session_cookies = session_cookies
         self._sessions: dict[str | bytes, str | None] = {}
-        self._referers: dict[str | bytes, str | None] = {}
+        self._referers: dict[str | bytes, str] = {}
 
-    def plain(self, facts: Facts) -> Event | None:
-        """The event of a request that the app said nothing of, from memory alone.
+    def plain(self, facts: Facts) -> Pieces | None:
+        """The event of a request that signs nobody in and adds no other, from memory alone.
 
-        `None` if the app did, or if the vault's file must be asked first: then `compose`.
+        `None` if it does, or if the vault's file must be asked first: then `compose`.
         """
-        if facts.said_ is not None or facts.session is not None or facts.new_session is not None:
+        said = facts.said_
+        if said is not None and (said.sign_ins or said.events):
             return None
-        actor = session = via = None
-        if facts.user is not None:
-            actor = self._vault.cached(facts.user)
-            if actor is None:
+        actor, session, via = facts.identity, None, facts.delegate
+        vault = self._vault
+        if actor is not None and (actor := vault.cached(actor)) is None:
+            return None
+        if via is not None and (via := vault.cached(via)) is None:
+            return None
+        value = facts.new_session or facts.session
+        if value is not None:
+            session = vault.cached_hash("session", value)
+            if session is None:
                 return None
-        if facts.via is not None:
-            via = self._vault.cached(facts.via)
-            if via is None:
-                return None
-        cookie = facts.head.cookie
-        if cookie and self._session_cookies:
+        elif facts.cookie and self._session_cookies:
             try:
-                session = self._sessions[cookie]
+                session = self._sessions[facts.cookie]
             except KeyError:
                 return None
-        return self._request(facts, None, actor, session, True, via)
+        return self._request(facts, actor, session, via)
 
     def is_ready(self, facts: Facts) -> bool:
         """Whether `compose` can do without touching the vault's file."""
@@ -99,42 +96,38 @@ class Composer:
             vault.cached_hash(*tag) is not None for tag in self._tags(facts)
         )
 
-    def compose(self, facts: Facts) -> list[Event]:
-        """The events of a request: its sign-ins and other events first, itself last.
+    def compose(self, facts: Facts) -> tuple[list[Event], Pieces]:
+        """The events of a request: its sign-ins and other events, and itself.
 
         May ask the vault (see `is_ready`); where the vault cannot answer, the events carry no
         actor and the flag `identity-unavailable`.
         """
         who = self._who(facts)
-        said = facts.said_
-        identity = facts.identity
-        actor = who.tokens.get(identity) if identity is not None else None
-        via = facts.delegate
-        event = self._request(
-            facts, said, actor, who.session, who.is_known, who.tokens.get(via) if via else None
+        actor, via = (
+            who.tokens.get(name) if name is not None else None
+            for name in (facts.identity, facts.delegate)
         )
+        event = self._request(facts, actor, who.session, via, who.is_known)
+        said = facts.said_
         if said is None:
-            return [event]
-        event = _with_said(*event, said, who)
-        return [*self._sign_ins(facts, said, who), *self._others(facts, said, who), event]
+            return [], event
+        return [*self._sign_ins(facts, said, who), *self._others(facts, said, who)], event
 
     # -- the request itself ------------------------------------------------------------------
 
     def _request(
         self,
         facts: Facts,
-        said: Said | None,
         actor: str | None,
         session: str | None,
-        is_known: bool,
         via: str | None,
-    ) -> Event:
-        head, target, query, status = facts.head, facts.target, facts.query, facts.status
-        visitor = head.visitor
-        flags = visitor.flags
-        if target.flags or query or not is_known:
+        is_known: bool = True,
+    ) -> Pieces:
+        query, status, said = facts.query, facts.status, facts.said_
+        flags = facts.visitor.flags_member
+        if facts.target.flags or query or not is_known:
             flags = self._flags(facts, is_known)
-        outcome, reason = "ok", None
+        verdict = _OK
         if (
             status is None
             or status >= 300
@@ -143,52 +136,28 @@ class Composer:
             or facts.exception is not None
             or facts.disconnected
         ):
-            outcome, reason = self._classify(facts, said)
-        method = facts.method
-        core = Core(
-            action=facts.action,
+            verdict = self._classify(facts, said)
+        return request_pieces(
+            facts,
+            verdict,
             actor=actor,
-            actor_kind=_kind_of_actor(actor, facts.actor_kind),
-            bytes_in=facts.bytes_in or None,
-            bytes_out=facts.bytes_out or None,
-            duration_us=(time.perf_counter_ns() - facts.start_ns) // 1_000,
-            flags=sorted(flags) if flags else None,
-            host=visitor.host,
-            kind=facts.kind,
-            method=method if method in _METHODS else _method(method),
-            nav=visitor.nav or ("api" if target.is_page_like else "asset"),
-            outcome=outcome,
-            reason=reason,
-            request=clean_request_id(_text(head.request_id)) if head.request_id else None,
-            resource=facts.resource,
-            roles=facts.roles,
-            route=facts.route,
             session=session,
-            status=status,
-            trace=clean_trace_id(_text(head.traceparent)) if head.traceparent else None,
-            ts=facts.ts,
             via=via,
-        )
-        personal = Personal(
-            client=visitor.client,
-            data=visitor.data,
-            path=target.path or None,
-            peer=visitor.peer,
+            flags=flags,
             query=redact_query(query, self._query_keys) if query and self._query_keys else None,
-            referer=self._referer(head.referer) if head.referer else None,
-            resource_id=facts.resource_id,
-            ua=visitor.ua,
+            referer=self._referer(facts.referer) if facts.referer else "",
         )
-        return core, personal
 
-    def _flags(self, facts: Facts, is_known: bool) -> tuple[str, ...]:
-        found = facts.target.flags
+    def _flags(self, facts: Facts, is_known: bool) -> str:
+        """The member of the flags of a request whose target, query or identity is odd."""
+        visitor, found = facts.visitor, facts.target.flags
         if facts.query:
             found = (*found, *attack_flags(facts.target.raw, facts.query))
-        found = found if is_known else (*found, UNAVAILABLE)
-        return tuple({*facts.head.visitor.flags, *found}) if found else facts.head.visitor.flags
+        if not is_known:
+            found = (*found, UNAVAILABLE)
+        return member("flags", sorted({*visitor.flags, *found})) if found else visitor.flags_member
 
-    def _classify(self, facts: Facts, said: Said | None) -> tuple[str, str | None]:
+    def _classify(self, facts: Facts, said: Said | None) -> Verdict:
         cause = facts.cause
         if cause is None and facts.location is not None and self._leads_to_login(facts):
             cause = "login-required"
@@ -215,8 +184,13 @@ class Composer:
             self._login_paths
         )
 
-    def _referer(self, raw: str | bytes) -> str | None:
-        return _remember(self._referers, raw, lambda value: redact_referer(_text(value)))
+    def _referer(self, raw: str | bytes) -> str:
+        """The member of what may be kept of a referer."""
+        return _remember(
+            self._referers,
+            raw,
+            lambda text: member("referer", redact_referer(header_text(text))),
+        )
 
     # -- who ---------------------------------------------------------------------------------
 
@@ -239,13 +213,13 @@ class Composer:
         """Keyed hash of the session that a request came with."""
         if facts.session is not None:
             return self._vault.keyed_hash("session", facts.session)
-        cookie = facts.head.cookie
+        cookie = facts.cookie
         if not cookie or not self._session_cookies:
             return None
         return _remember(self._sessions, cookie, self._session_of_cookie)
 
     def _session_of_cookie(self, cookie: str | bytes) -> str | None:
-        value = cookie_value(_text(cookie), self._session_cookies)
+        value = cookie_value(header_text(cookie), self._session_cookies)
         return self._vault.keyed_hash("session", value) if value is not None else None
 
     def _tags(self, facts: Facts) -> list[tuple[str, str]]:
@@ -253,8 +227,8 @@ class Composer:
         tags = [("session", value) for value in (facts.session, facts.new_session) if value]
         if facts.said_ is not None:
             tags += [("login", each.name) for each in facts.said_.sign_ins if each.name]
-        if self._session_cookies and facts.head.cookie and facts.session is None:
-            value = cookie_value(_text(facts.head.cookie), self._session_cookies)
+        if self._session_cookies and facts.cookie and facts.session is None:
+            value = cookie_value(header_text(facts.cookie), self._session_cookies)
             tags += [("session", value)] if value is not None else []
         return tags
 
@@ -309,8 +283,7 @@ def _beside(
     who: _Who,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The fields that an event beside a request shares with it."""
-    head = facts.head
-    visitor = head.visitor
+    visitor = facts.visitor
     core = {
         "kind": kind,
         "action": action,
@@ -320,54 +293,13 @@ def _beside(
         "flags": None if who.is_known else [UNAVAILABLE],
         "host": visitor.host,
         "outcome": "ok",
-        "request": clean_request_id(_text(head.request_id)) if head.request_id else None,
+        "request": clean_request_id(header_text(facts.request_id)) if facts.request_id else None,
         "route": facts.route,
         "session": session,
-        "trace": clean_trace_id(_text(head.traceparent)) if head.traceparent else None,
+        "trace": clean_trace_id(header_text(facts.traceparent)) if facts.traceparent else None,
     }
     personal = {"client": visitor.client, "peer": visitor.peer, "ua": visitor.ua}
     return core, personal
-
-
-def _with_said(core: Core, personal: Personal, said: Said, who: _Who) -> Event:
-    """The event with what only the app can know."""
-    set_core, set_personal = _setter(core), _setter(personal)
-    if said.actor_kind in _ACTOR_KINDS:
-        set_core("actor_kind", said.actor_kind)
-    if said.roles is not None:
-        set_core("roles", said.roles)
-    set_core("privileged", said.privileged)
-    set_core("rows", said.rows)
-    set_core("flow", said.flow)
-    set_core("step", said.step)
-    if said.resource is not None:
-        set_core("resource", said.resource)
-        set_personal("resource_id", said.resource_id)
-    if said.data:
-        set_personal("data", {**said.data, **(personal.data or {})})
-    return core, personal
-
-
-def _setter(part: Core | Personal) -> Callable[[str, Any], None]:
-    # the struct is frozen for whoever gets it; here it is still being made
-    return lambda name, value: force_setattr(part, name, value)
-
-
-def _kind_of_actor(actor: str | None, told: str | None) -> str:
-    if told in _ACTOR_KINDS:
-        return told
-    return "anonymous" if actor is None else "user"
-
-
-def _method(method: str) -> str | None:
-    is_shaped = method.isascii() and method.isalpha() and len(method) <= 20
-    return method.upper() if is_shaped else None
-
-
-def _text(raw: str | bytes | None) -> str:
-    if raw is None:
-        return ""
-    return raw.decode("latin-1") if isinstance(raw, bytes) else raw
 
 
 def _remember(cache: dict[_K, _V], key: _K, make: Callable[[_K], _V]) -> _V:

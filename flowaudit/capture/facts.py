@@ -7,8 +7,10 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
+import msgspec
+
 from ..event import Value, clean_map, clean_text
-from .heads import NO_HEAD, Head
+from .heads import NOBODY, Visitor
 from .targets import NO_TARGET, Target
 
 __all__ = [
@@ -17,6 +19,7 @@ __all__ = [
     "Said",
     "SignIn",
     "cookie_value",
+    "header_text",
     "name_text",
     "role_names",
     "set_cookie_value",
@@ -105,24 +108,30 @@ class Said:
             self.data = {**(self.data or {}), **cleaned}
 
 
-class Facts:
-    """One request in flight.
+class Facts(msgspec.Struct, eq=False):
+    """One request in flight: filled while it runs, read once, when its event is made."""
 
-    Most fields keep the default that stands at the class, so that a request costs little.
-    """
-
-    kind = "request"
+    ts: int
+    """Start, µs since 1970 UTC."""
+    method: str
+    start_ns: int = msgspec.field(default_factory=time.perf_counter_ns)
+    kind: str = "request"
     action: str | None = None
     """For a websocket: `accept`, `close` or `refuse`, once it is known."""
-    head: Head = NO_HEAD
-    """What its headers say; set when it comes in."""
+    visitor: Visitor = NOBODY
+    """What its headers say of who sent it; set when it comes in."""
+    cookie: str | bytes | None = None
+    """This header and the next three as they came; set when it comes in."""
+    referer: str | bytes | None = None
+    request_id: str | bytes | None = None
+    traceparent: str | bytes | None = None
     target: Target = NO_TARGET
     """What it asked for; set when it comes in."""
-    query = ""
+    query: str = ""
     status: int | None = None
     location: str | None = None
-    bytes_in: int | None = None
-    bytes_out = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
     route: str | None = None
     session: str | None = None
     """The app's session id as the adapter knows it; hashed before it is recorded."""
@@ -140,15 +149,9 @@ class Facts:
     resource_id: str | None = None
     exception: BaseException | None = None
     cause: str | None = None
-    disconnected = False
-    done = False
+    disconnected: bool = False
+    done: bool = False
     said_: Said | None = None
-
-    def __init__(self, ts: int, method: str) -> None:
-        self.ts = ts
-        """Start, µs since 1970 UTC."""
-        self.start_ns = time.perf_counter_ns()
-        self.method = method
 
     def act(self, actor: "Actor | str | None") -> None:
         """Take who acts from an adapter, or from the function that an app gave it."""
@@ -197,6 +200,13 @@ class Facts:
             if kind == "auth" and "target" in values
         ]
         return [name for name in named if isinstance(name, str)]
+
+
+def header_text(raw: str | bytes | None) -> str:
+    """A header's value as text; empty if it was not there."""
+    if raw is None:
+        return ""
+    return raw.decode("latin-1") if isinstance(raw, bytes) else raw
 
 
 def name_text(value: object) -> str | None:

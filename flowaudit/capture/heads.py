@@ -8,12 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ..event import Value
+from ..event import Value, member
 from ..policy.navigation import navigation
 from ..policy.proxies import Proxies
 from ..policy.redact import clean_host, redact_agent, redact_path
 
-__all__ = ["ASGI_NAMES", "ENVIRON_NAMES", "NO_HEAD", "Head", "Heads", "Names", "Visitor"]
+__all__ = ["ASGI_NAMES", "ENVIRON_NAMES", "NOBODY", "Heads", "Names", "Visitor"]
 
 CACHE_SIZE: Final = 4_096
 """Distinct clients remembered; emptied when full."""
@@ -70,47 +70,38 @@ ENVIRON_NAMES: Final = Names(*("HTTP_" + name.upper().replace("-", "_") for name
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """What stays the same from request to request of one client."""
+    """What stays the same from request to request of one client, with its text in events."""
 
-    client: str | None
-    peer: str | None
+    client: str | None = None
+    peer: str | None = None
     """The socket's peer where it is not the client."""
-    ua: str | None
-    host: str | None
-    flags: tuple[str, ...]
-    nav: str | None
-    """`None` where it depends on the path."""
-    data: dict[str, Value] | None
+    ua: str | None = None
+    host: str | None = None
+    flags: tuple[str, ...] = ()
+    data: dict[str, Value] | None = None
+    client_member: str = ""
+    peer_member: str = ""
+    ua_member: str = ""
+    host_member: str = ""
+    flags_member: str = ""
+    nav_member: str = ""
+    """Empty where it depends on the path."""
+    data_member: str = ""
 
 
-class Head:
-    """What one request's headers say."""
-
-    __slots__ = ("cookie", "referer", "request_id", "traceparent", "visitor")
-
-    def __init__(
-        self, visitor: Visitor, cookie: Raw, referer: Raw, request_id: Raw, traceparent: Raw
-    ) -> None:
-        self.visitor = visitor
-        self.cookie = cookie
-        self.referer = referer
-        self.request_id = request_id
-        self.traceparent = traceparent
-
-
-NO_HEAD: Final = Head(Visitor(None, None, None, None, (), None, None), None, None, None, None)
+NOBODY: Final = Visitor()
 """Of work that no request asked for."""
 
 
 class Heads:
-    """Judges headers; one for each `FlowAudit`, used from any thread."""
+    """Judges headers, and remembers whose they were by their exact values."""
 
     def __init__(self, proxies: Proxies) -> None:
         self._proxies = proxies
         self._visitors: dict[tuple[Raw, ...], Visitor] = {}
 
-    def look(self, get: Callable[[Any], Any], names: Names, peer: str) -> Head:
-        """The head of a request whose headers `get` gives by the keys in `names`."""
+    def look(self, get: Callable[[Any], Any], names: Names, peer: str) -> Visitor:
+        """Who sent the headers that `get` gives by the keys in `names`."""
         key = (
             peer,
             get(names.user_agent),
@@ -131,13 +122,7 @@ class Heads:
                 if len(self._visitors) >= CACHE_SIZE:
                     self._visitors.clear()
                 self._visitors[key] = visitor
-        return Head(
-            visitor,
-            get(names.cookie),
-            get(names.referer),
-            get(names.request_id),
-            get(names.traceparent),
-        )
+        return visitor
 
     def _judge(
         self,
@@ -169,7 +154,7 @@ class Heads:
             data["method_override"] = override.upper()
         if rewritten:
             data["url_override"] = redact_path(rewritten.partition("?")[0])
-        return Visitor(
+        return _visitor(
             client=client or None,
             peer=peer if client != peer else None,
             ua=redact_agent(agent),
@@ -182,6 +167,33 @@ class Heads:
             ),
             data=data or None,
         )
+
+
+def _visitor(
+    client: str | None,
+    peer: str | None,
+    ua: str | None,
+    host: str | None,
+    flags: tuple[str, ...],
+    nav: str | None,
+    data: dict[str, Value] | None,
+) -> Visitor:
+    """A visitor with the text that its fields take in an event."""
+    return Visitor(
+        client,
+        peer,
+        ua,
+        host,
+        flags,
+        data,
+        client_member=member("client", client),
+        peer_member=member("peer", peer),
+        ua_member=member("ua", ua),
+        host_member=member("host", host),
+        flags_member=member("flags", sorted(flags) or None),
+        nav_member=member("nav", nav),
+        data_member=member("data", data),
+    )
 
 
 def _is_foreign(origin: str, host: str) -> bool:

@@ -19,20 +19,17 @@ class Sink(Protocol):
     def now_us(self) -> int:
         """The time, µs since 1970 UTC."""
 
-    def look(
+    def begin(
         self,
-        facts: Facts,
+        kind: str,
+        method: str,
         get: Callable[[Any], Any],
         names: Names,
-        *,
         peer: str,
         target: bytes | str,
         is_rebuilt: bool,
-    ) -> None:
-        """Judge what a request came with: headers (`get` by the keys in `names`) and target."""
-
-    def begin(self) -> None:
-        """A request has come in."""
+    ) -> Facts:
+        """A request or websocket has come in: its facts, with what headers and target tell."""
 
     def finish(self, facts: Facts) -> None:
         """Make a request's events and spool them; once only. May touch the vault's file."""

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from ..event import member
 from ..policy.navigation import has_page_extension
 from ..policy.redact import redact_path
 from ..policy.signs import attack_flags
@@ -43,10 +44,13 @@ class Target:
     path: str
     """As it may be recorded."""
     flags: tuple[str, ...]
-    is_page_like: bool
+    path_member: str
+    """The text that `path` takes in an event."""
+    nav_member: str
+    """The text of `nav`, where the headers do not tell."""
 
 
-NO_TARGET: Final = Target("", "", (), False)
+NO_TARGET: Final = Target("", "", (), "", "")
 """Of work that no request asked for."""
 
 
@@ -56,7 +60,7 @@ class Targets:
     def __init__(self) -> None:
         self._known: dict[bytes | str, Target] = {}
 
-    def look(self, raw: bytes | str, *, is_rebuilt: bool = False) -> Target:
+    def look(self, raw: bytes | str, is_rebuilt: bool = False) -> Target:
         """The target of a request line; `is_rebuilt` if the server gave only a decoded path."""
         known = self._known.get(raw)
         if known is None or is_rebuilt:
@@ -72,11 +76,13 @@ def _judge(raw: bytes | str, is_rebuilt: bool) -> Target:
     text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else _utf8(raw)
     path = split_target(text)[0]
     flags = attack_flags(path, "")
+    kept = redact_path(path)
     return Target(
         raw=path,
-        path=redact_path(path),
+        path=kept,
         flags=("path-rebuilt", *flags) if is_rebuilt else flags,
-        is_page_like=has_page_extension(path),
+        path_member=member("path", kept or None),
+        nav_member=member("nav", "api" if has_page_extension(path) else "asset"),
     )
 
 

@@ -11,7 +11,7 @@ from .heads import ENVIRON_NAMES
 from .sink import Sink
 from .targets import SAFE_IN_PATH
 
-__all__ = ["WSGIApp", "WsgiCapture", "read_environ"]
+__all__ = ["WSGIApp", "WsgiCapture", "begin_environ"]
 
 Environ = dict[str, Any]
 ExcInfo = (
@@ -26,6 +26,9 @@ ENVIRON_KEY: Final = "flowaudit.facts"
 """Where the outer wrapper leaves the request's facts, so that an inner one only enriches."""
 
 _WITHOUT_BODY: Final = frozenset([204, 304])
+
+ENRICH_KEY: Final = "flowaudit.enrich"
+"""Where an inner wrapper leaves what its framework can tell, for the outer one to call."""
 
 MAX_LENGTH_DIGITS: Final = 16
 """A longer Content-Length is no number of bytes that anybody sends."""
@@ -46,18 +49,18 @@ class WsgiCapture:
     def __init__(self, app: WSGIApp, audit: Sink, enrich: Enrich | None = None) -> None:
         self.app = app
         self.audit = audit
-        self._enrich = enrich
+        self.enrich = enrich
         self.cookies: tuple[str, ...] = audit.settings["session_cookie"]
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Serve one request, as PEP 3333 has it."""
-        outer = environ.get(ENVIRON_KEY)
-        if isinstance(outer, Facts):
-            if self._enrich is not None:
-                environ.setdefault("flowaudit.enrich", self._enrich)
+        if isinstance(environ.get(ENVIRON_KEY), Facts):
+            if self.enrich is not None:
+                environ.setdefault(ENRICH_KEY, self.enrich)
             return self.app(environ, start_response)
-        exchange = _Exchange(self, environ, self._begin(environ), start_response)
-        token = current.set(exchange.facts)
+        facts = begin_environ(self.audit, environ)
+        exchange = _Exchange(self, environ, facts, start_response)
+        token = current.set(facts)
         try:
             body = self.app(environ, exchange.start_response)
         except BaseException as error:
@@ -66,55 +69,45 @@ class WsgiCapture:
             raise
         return exchange.wrap(body)
 
-    def _begin(self, environ: Environ) -> Facts:
-        audit = self.audit
-        facts = Facts(audit.now_us(), environ.get("REQUEST_METHOD", "GET"))
-        environ[ENVIRON_KEY] = facts
-        try:
-            read_environ(audit, facts, environ)
-        except Exception as error:
-            audit.note_failure(error)
-        audit.begin()
-        return facts
 
-    def finish(self, environ: Environ, facts: Facts) -> None:
-        """Make the request's event, after the framework has told what it knows."""
-        if facts.done:
-            return
-        enrich = environ.get("flowaudit.enrich") or self._enrich
-        if enrich is not None:
-            try:
-                enrich(environ, facts)
-            except Exception as error:
-                self.audit.note_failure(error)
-        self.audit.finish(facts)
+def begin_environ(audit: Sink, environ: Environ, target: bytes | str | None = None) -> Facts:
+    """A request has come in, with all that its WSGI environ says. Never raises.
+
+    The target as it was sent is the server's, where it tells, else `target`.
+    """
+    get = environ.get
+    try:
+        target = get("RAW_URI") or get("REQUEST_URI") or target
+        facts = audit.begin(
+            "request",
+            get("REQUEST_METHOD", "GET"),
+            get,
+            ENVIRON_NAMES,
+            get("REMOTE_ADDR") or "",
+            target or _rebuilt(environ),
+            not target,
+        )
+        facts.query = get("QUERY_STRING") or ""
+        length = get("CONTENT_LENGTH")
+        if length and length.isdigit() and len(length) < MAX_LENGTH_DIGITS:
+            facts.bytes_in = int(length)
+    except Exception as error:
+        audit.note_failure(error)
+        facts = Facts(audit.now_us(), "GET")
+    environ[ENVIRON_KEY] = facts
+    return facts
 
 
-def read_environ(audit: Sink, facts: Facts, environ: Environ) -> None:
-    """What a WSGI environ says of a request."""
-    target = environ.get("RAW_URI") or environ.get("REQUEST_URI")
-    is_rebuilt = not target
-    if is_rebuilt:
-        path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
-        target = quote(path.encode("latin-1", "replace"), safe=SAFE_IN_PATH)
-    audit.look(
-        facts,
-        environ.get,
-        ENVIRON_NAMES,
-        peer=environ.get("REMOTE_ADDR") or "",
-        target=target or "",
-        is_rebuilt=is_rebuilt,
-    )
-    facts.query = environ.get("QUERY_STRING") or ""
-    length = environ.get("CONTENT_LENGTH")
-    if length and length.isdigit() and len(length) < MAX_LENGTH_DIGITS:
-        facts.bytes_in = int(length)
+def _rebuilt(environ: Environ) -> str:
+    """The target where the server gives only the decoded path."""
+    path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+    return quote(path.encode("latin-1", "replace"), safe=SAFE_IN_PATH)
 
 
 class _Exchange:
     """One request on its way: status, length and bytes as they pass."""
 
-    __slots__ = ("capture", "environ", "expected", "facts", "start")
+    __slots__ = ("capture", "environ", "expected", "facts", "start", "write")
 
     def __init__(
         self, capture: WsgiCapture, environ: Environ, facts: Facts, start: StartResponse
@@ -125,31 +118,29 @@ class _Exchange:
     def start_response(
         self, status: str, headers: list[tuple[str, str]], exc_info: ExcInfo = None
     ) -> Write:
-        self._response(status, headers)
-        write = self.start(status, headers, exc_info) if exc_info else self.start(status, headers)
-
-        def watched_write(data: bytes) -> object:
-            self.count(data)
-            return write(data)
-
-        return watched_write
-
-    def _response(self, status: str, headers: list[tuple[str, str]]) -> None:
         facts = self.facts
+        self.expected = None
         try:
             facts.status = int(status[:3])
-            self.expected = None
-            cookies = self.capture.cookies
             for name, value in headers:
                 lowered = name.lower()
-                if lowered == "content-length" and value.isdigit():
-                    self.expected = int(value)
+                if lowered == "content-length":
+                    self.expected = int(value) if value.isdigit() else None
                 elif lowered == "location":
                     facts.location = value
-                elif cookies and lowered == "set-cookie":
-                    facts.new_session = set_cookie_value(value, cookies) or facts.new_session
+                elif lowered == "set-cookie" and self.capture.cookies:
+                    session = set_cookie_value(value, self.capture.cookies)
+                    facts.new_session = session or facts.new_session
         except Exception as error:
             self.capture.audit.note_failure(error)
+        start = self.start
+        self.write = start(status, headers, exc_info) if exc_info else start(status, headers)
+        return self.watched_write
+
+    def watched_write(self, data: bytes) -> object:
+        """The server's `write`, watched."""
+        self.count(data)
+        return self.write(data)
 
     def count(self, data: bytes) -> None:
         """A block is about to go to the server; the last one takes the event with it."""
@@ -159,10 +150,20 @@ class _Exchange:
             self.finish()
 
     def finish(self) -> None:
-        """The answer is whole."""
-        if self.facts.status is None:
-            self.facts.status = 500  # the server's answer to an app that never began one
-        self.capture.finish(self.environ, self.facts)
+        """The answer is whole: make its event, after the framework has told what it knows."""
+        facts = self.facts
+        if facts.done:
+            return
+        if facts.status is None:
+            facts.status = 500  # the server's answer to an app that never began one
+        capture = self.capture
+        enrich = self.environ.get(ENRICH_KEY, capture.enrich)
+        if enrich is not None:
+            try:
+                enrich(self.environ, facts)
+            except Exception as error:
+                capture.audit.note_failure(error)
+        capture.audit.finish(facts)
 
     def fail(self, error: BaseException) -> None:
         """The app raised past everything."""
@@ -185,7 +186,8 @@ class _Exchange:
         """The app's iterable: itself where the event can be made at once, else watched."""
         facts = self.facts
         if isinstance(body, (list, tuple)) and facts.status is not None:
-            facts.bytes_out += sum(map(len, body))
+            for block in body:
+                facts.bytes_out += len(block)
             self.finish()
             _leave(facts)
             return body

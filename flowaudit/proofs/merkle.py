@@ -134,31 +134,39 @@ class Tree:
         self.extend((leaf,))
 
     def extend(self, leaves: Iterable[bytes]) -> None:
-        """Add leaf hashes at the right end, in order."""
-        frontier, size = self.frontier, self.size
-        for leaf in leaves:
-            self.size = position = size
-            self._push(0, leaf)
-            node, height = leaf, 0
-            while position & 1:
-                node = sha256(b"\x01" + frontier.pop() + node).digest()
-                position >>= 1
-                height += 1
-                if not height % TILE_HEIGHT:
-                    self._push(height // TILE_HEIGHT, node)
-            frontier.append(node)
-            size += 1
+        """Add leaf hashes at the right end, in order.
+
+        Works level by level: at each height the complete subtree that stands alone from before
+        comes first, neighbours are hashed in pairs, and an odd one out stands alone from now on.
+        """
+        nodes, alone, height = list(leaves), [], 0
+        size = self.size + len(nodes)
+        while nodes:
+            if height % TILE_HEIGHT == 0:
+                self._push(height // TILE_HEIGHT, nodes)
+            if self.size >> height & 1:
+                nodes.insert(0, self.frontier.pop())
+            if len(nodes) & 1:
+                alone.append(nodes.pop())
+            nodes = [
+                sha256(b"\x01" + left + right).digest()
+                for left, right in zip(nodes[::2], nodes[1::2], strict=True)
+            ]
+            height += 1
+        self.frontier += reversed(alone)
         self.size = size
 
-    def _push(self, level: int, node: bytes) -> None:
+    def _push(self, level: int, nodes: Sequence[bytes]) -> None:
+        """Put the new nodes of a level into its last tile and those after it."""
         if level == len(self._edge):
             self._edge.append([])
+        idx = (self.size >> TILE_HEIGHT * level) // TILE_WIDTH
         hashes = self._edge[level]
-        hashes.append(node)
-        if len(hashes) == TILE_WIDTH:
-            idx = (self.size >> (TILE_HEIGHT * level)) // TILE_WIDTH
-            self._full.append((level, idx, b"".join(hashes)))
-            self._edge[level] = []
+        hashes += nodes
+        while len(hashes) >= TILE_WIDTH:
+            self._full.append((level, idx, b"".join(hashes[:TILE_WIDTH])))
+            del hashes[:TILE_WIDTH]
+            idx += 1
 
     def root(self) -> bytes:
         """Root over all leaves so far."""

@@ -13,7 +13,7 @@ from typing import Final
 
 import structlog
 
-from ..event import Core, Personal, Value
+from ..event import Core, Personal, Pieces, Value, cut
 from .adoption import Loss
 from .paths import TrailPaths
 from .source import LiveSource
@@ -75,8 +75,10 @@ class Recorder:
 
     def count_received(self) -> None:
         """A request has come in; it is open until an event with `finishes` is appended."""
-        while not (self._source or self._begin()).count_received():
+        source = self._source or self._begin()
+        while not source.count_received():
             self._retire()
+            source = self._begin()
 
     def count_dropped(self) -> None:
         """A received request gets no event, by the policy."""
@@ -94,8 +96,14 @@ class Recorder:
 
         Returns the event's number, 0 if it was lost.
         """
-        while (n := (self._source or self._begin()).put(core, personal, finishes)) is None:
+        return self.append_cut(cut(core, personal), finishes)
+
+    def append_cut(self, event: Pieces, finishes: bool) -> int:
+        """As `append`, for an event whose text stands ready."""
+        source = self._source or self._begin()
+        while (n := source.put(event, finishes)) is None:
             self._retire()
+            source = self._begin()
         return n
 
     def lose(self, *, finishes: bool) -> None:

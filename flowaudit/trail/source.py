@@ -7,18 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from msgspec.structs import force_setattr
-
-from ..event import (
-    MAX_CORE_BYTES,
-    MAX_PERSONAL_BYTES,
-    SCHEMA_VERSION,
-    Core,
-    Personal,
-    Value,
-    encode_core,
-    encode_personal,
-)
+from ..event import MAX_CORE_BYTES, MAX_PERSONAL_BYTES, Core, Pieces, Value, cut
 from .adoption import Loss, gap_event
 from .spool import Spool, Taken
 
@@ -86,23 +75,23 @@ class LiveSource:
             if not self.is_ended:
                 self.spool.count_finished()
 
-    def put(self, core: Core, personal: Personal | None, finishes: bool) -> int | None:
+    def put(self, event: Pieces, finishes: bool = False) -> int | None:
         """Number and spool an event: its number, 0 if it was lost, `None` if the source ended."""
-        body = encode_personal(personal) if personal is not None else b""
+        before_n, after_n, after_source, text = event
+        personal = text.encode()
         with self._lock:
             if self.is_ended:
                 return None
-            n = self._n + 1
-            _number(core, self.id, n)
-            data = encode_core(core)
-            self._n = n
-            waiting = self.spool.waiting
+            self._n = n = self._n + 1
+            core = f"{before_n}{n}{after_n}{self.id}{after_source}".encode()
+            spool = self.spool
+            waiting = spool.waiting
             if (
-                len(data) <= MAX_CORE_BYTES
-                and len(body) <= MAX_PERSONAL_BYTES
+                len(core) <= MAX_CORE_BYTES
+                and len(personal) <= MAX_PERSONAL_BYTES
                 and not self._lost_first
                 and waiting < self._queue_size
-                and self.spool.put(n, data, body, finishes)
+                and spool.put(n, core, personal, finishes)
             ):
                 if self.is_idle or waiting == GROUP_EVENTS:
                     self.wake.set()
@@ -119,7 +108,7 @@ class LiveSource:
 
     def put_process(self, action: str, facts: dict[str, Value] | None = None) -> None:
         """A process event: `start` or `heartbeat`."""
-        self.put(Core(ts=self._clock_us(), kind="process", action=action, facts=facts), None, False)
+        self.put(cut(Core(ts=self._clock_us(), kind="process", action=action, facts=facts)))
 
     def end(self) -> None:
         """Take no more events. What is spooled is committed, then `put_stop`."""
@@ -162,8 +151,9 @@ class LiveSource:
 
     def _put_own(self, core: Core, n: int) -> bool:
         """An event of the recorder's own, which does not wait behind an unreported loss."""
-        _number(core, self.id, n)
-        if not self.spool.put(n, encode_core(core), b"", False):
+        before_n, after_n, after_source, _ = cut(core)
+        data = f"{before_n}{n}{after_n}{self.id}{after_source}".encode()
+        if not self.spool.put(n, data, b"", False):
             return False
         self._n = n
         return True
@@ -175,9 +165,3 @@ class LiveSource:
         if finishes:
             self.spool.count_finished()
         self.wake.set()
-
-
-def _number(core: Core, source: str, n: int) -> None:
-    force_setattr(core, "n", n)
-    force_setattr(core, "source", source)
-    force_setattr(core, "v", SCHEMA_VERSION)

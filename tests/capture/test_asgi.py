@@ -161,11 +161,13 @@ class Boom(Exception):
         ([], Boom("x"), 500, "error", "Boom"),
         ([START], Boom("x"), 200, "error", "Boom"),
         ([], PermissionError("x"), 500, "denied", "forbidden"),
-        ([], asyncio.CancelledError(), 500, "error", "CancelledError"),
+        # a server cancels an app when its client leaves
+        ([], asyncio.CancelledError(), 499, "aborted", "client-left"),
+        ([START], asyncio.CancelledError(), 200, "aborted", "client-left"),
         ([], SystemExit(1), 500, "error", "SystemExit"),
         ([START, BODY], Boom("late"), 200, "ok", None),
     ],
-    ids=["before", "after-start", "permission", "cancelled", "exit", "after-end"],
+    ids=["before", "after-start", "permission", "cancelled", "cancelled-late", "exit", "after-end"],
 )
 def test_the_apps_own_exception_passes_and_is_named(
     audit: FlowAudit,
@@ -526,7 +528,7 @@ def test_a_fault_of_ours_is_counted_and_the_app_does_not_notice(
     def fail(*_: Any, **__: Any) -> None:
         raise RuntimeError("ours")
 
-    monkeypatch.setattr(audit._recorder, "append", fail)
+    monkeypatch.setattr(audit._recorder, "append_cut", fail)
     monkeypatch.setattr(audit._recorder, "count_received", fail)
     sent, error = call(audit.asgi(answering(START, BODY)), scope())
     assert error is None
