@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from .context import current
 from .facts import Facts, set_cookie_value
 from .heads import ASGI_NAMES
+from .payload import tapped_asgi
 from .sink import Sink
 from .targets import SAFE_IN_PATH
 
@@ -46,7 +47,7 @@ class AsgiCapture:
     """
 
     def __init__(self, app: ASGIApp, audit: Sink, enrich: Enrich | None = None) -> None:
-        self.app = app
+        self.app: ASGIApp = tapped_asgi(app, audit)
         self.audit = audit
         self._enrich = enrich
         self._cookies: tuple[str, ...] = audit.settings["session_cookie"]

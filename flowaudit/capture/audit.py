@@ -20,11 +20,13 @@ from ..trail.paths import TrailPaths, check_is_trail
 from ..trail.recorder import Recorder
 from ..vault.tokens import Vault
 from .asgi import ASGIApp, AsgiCapture
+from .bodies import Payload
 from .compose import Composer
 from .context import current
 from .facts import Facts, name_text, role_names
 from .heads import Heads, Names
 from .process import process_facts
+from .ruling import add_payload, ruling
 from .targets import Targets
 from .wsgi import WSGIApp, WsgiCapture
 
@@ -104,7 +106,10 @@ class FlowAudit:
         self._targets = Targets()
         self._recorder = Recorder(
             self.paths,
-            process_facts=process_facts(self.settings["service"], self.settings["version"]),
+            process_facts={
+                **process_facts(self.settings["service"], self.settings["version"]),
+                **self.policy.told(),
+            },
             clock_us=self.now_us,
             queue_size=self.settings["queue_size"],
             group_ms=self.settings["group_ms"],
@@ -244,7 +249,8 @@ class FlowAudit:
         """As `finish`; a person's first event asks the vault off the event loop."""
         if facts.done or self.finish_at_once(facts):
             return
-        if self._composer.is_ready(facts):
+        is_big = facts.payload is not None and facts.payload.is_big
+        if not is_big and self._composer.is_ready(facts):
             self._finish_guarded(facts)
         else:
             await run_in_threadpool(self._finish_guarded, facts)
@@ -252,9 +258,8 @@ class FlowAudit:
     def finish_at_once(self, facts: Facts) -> bool:
         """As `finish`, if that needs nothing but memory, as it usually does; else False."""
         try:
-            if self._is_left_out(facts):
-                facts.done = True
-                return True
+            if self._rules and not self._is_ready_by_policy(facts):
+                return facts.done
             event = self._composer.plain(facts)
             if event is None:
                 return False
@@ -272,18 +277,33 @@ class FlowAudit:
         if count % LOG_EVERY == 1:
             _LOG.error("a request was not captured whole", error=repr(error), count=count)
 
-    def _is_left_out(self, facts: Facts) -> bool:
-        """Whether the policy keeps nothing of a request; it is then counted as finished."""
-        if not self._rules or facts.kind != "request":
+    def _is_ready_by_policy(self, facts: Facts) -> bool:
+        """Whether the event can be made at once; if it is left out, the request is done."""
+        if facts.kind != "request":
+            return True
+        rule = ruling(self.policy, facts)
+        if rule.level == "none":
+            facts.done = True
+            self._recorder.count_dropped(rule.name)
             return False
-        if self.policy.level(facts.method, facts.target.raw) != "none":
-            return False
-        self._recorder.count_dropped()
+        if facts.payload is not None:
+            if facts.payload.is_big:
+                return False
+            self._add_payload(facts, facts.payload)
         return True
+
+    def _add_payload(self, facts: Facts, payload: Payload) -> None:
+        """Put what may be kept of the bodies to what the app notes; without it, if that fails."""
+        try:
+            add_payload(facts, payload)
+        except Exception as error:
+            self.note_failure(error)
 
     def _finish_guarded(self, facts: Facts) -> None:
         facts.done = True
         try:
+            if facts.payload is not None:
+                self._add_payload(facts, facts.payload)
             beside, event = self._composer.compose(facts)
             for core, personal in beside:
                 self._recorder.append(core, personal)

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from ..event import Value, clean_map, clean_text
+from .bodies import Payload
 from .heads import NOBODY, Visitor
 from .targets import NO_TARGET, Target
 
@@ -152,6 +153,8 @@ class Facts(msgspec.Struct, eq=False):
     disconnected: bool = False
     done: bool = False
     said_: Said | None = None
+    payload: Payload | None = None
+    """Its bodies, where the policy asks for what is in them."""
 
     def act(self, actor: "Actor | str | None") -> None:
         """Take who acts from an adapter, or from the function that an app gave it."""

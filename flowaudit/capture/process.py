@@ -5,6 +5,7 @@ or a change of the environment, found without anyone recording it.
 import platform
 from hashlib import sha256
 from importlib import metadata
+from itertools import accumulate
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,9 @@ __all__ = ["process_facts"]
 
 MAX_PACKAGES: Final = 400
 """Packages listed by name; the digest covers all of them."""
+
+MAX_LISTED: Final = 12 * 1024
+"""Characters of the list, so that the start event has room for all else."""
 
 
 def process_facts(service: str | None, version: str | None) -> dict[str, Value]:
@@ -31,13 +35,18 @@ def process_facts(service: str | None, version: str | None) -> dict[str, Value]:
             "python": platform.python_version(),
             "os": f"{platform.system()} {platform.release()}",
             "os_release": _os_release(),
-            "packages": packages[:MAX_PACKAGES],
+            "packages": _listed(packages),
             "packages_count": len(packages),
             "packages_sha256": sha256("\n".join(packages).encode()).hexdigest(),
             "hosts_sha256": _file_digest(Path("/etc/hosts")),
             "flowaudit": __version__,
         }
     )
+
+
+def _listed(packages: list[str]) -> list[str]:
+    ends = accumulate(len(package) + 3 for package in packages[:MAX_PACKAGES])
+    return [package for package, end in zip(packages, ends, strict=False) if end <= MAX_LISTED]
 
 
 def _packages() -> list[tuple[str, str]]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from ..policy.rules import Policy
 from .facts import Facts
 from .heads import Names
 
@@ -10,11 +11,15 @@ __all__ = ["Sink"]
 
 
 class Sink(Protocol):
-    """Takes the facts of requests; nothing but `settings` and `close` may ever raise."""
+    """Takes the facts of requests; nothing but `settings`, `policy` and `close` may ever raise."""
 
     @property
     def settings(self) -> Mapping[str, Any]:
         """Every setting's value, by name."""
+
+    @property
+    def policy(self) -> Policy:
+        """The policy file."""
 
     def now_us(self) -> int:
         """The time, µs since 1970 UTC."""

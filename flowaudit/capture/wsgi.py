@@ -8,6 +8,7 @@ from urllib.parse import quote
 from .context import current
 from .facts import Facts, set_cookie_value
 from .heads import ENVIRON_NAMES
+from .payload import tapped_wsgi
 from .sink import Sink
 from .targets import SAFE_IN_PATH
 
@@ -47,7 +48,7 @@ class WsgiCapture:
     """
 
     def __init__(self, app: WSGIApp, audit: Sink, enrich: Enrich | None = None) -> None:
-        self.app = app
+        self.app: WSGIApp = tapped_wsgi(app, audit)
         self.audit = audit
         self.enrich = enrich
         self.cookies: tuple[str, ...] = audit.settings["session_cookie"]

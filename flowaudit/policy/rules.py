@@ -1,25 +1,38 @@
-"""The policy file `flowaudit.toml`: which requests are kept, and what detections are told.
+"""The policy file `flowaudit.toml`: what is kept of which requests, and what detections are told.
 
 Sections: `[flowaudit]` (settings), `[[policy]]` (rules, first match wins), `[review]` and
 `[flows.NAME]` (declarations that the read side uses). An unknown key is refused with its name.
 """
 
-import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from ..errors import SettingError
+from ..event import Value
+from .reading import check_keys, table, texts
+from .rule import NO_RULE, NOTHING_LATE, Late, Rule, read_rule
 
-__all__ = ["LEVELS", "Policy", "Rule", "load_policy", "parse_policy"]
+__all__ = ["Decision", "Policy", "load_policy", "parse_policy"]
 
-LEVELS: Final = ("none", "meta")
-"""What a rule may ask to keep: nothing, or the event."""
+MAX_TOLD_BYTES: Final = 12 * 1024
+"""Bound of the rules as told on a process's start event, whose core holds 32 KiB in all."""
+
+MAX_PATH: Final = 4_096
+"""Characters of a path that patterns look at."""
+
+CACHE_SIZE: Final = 4_096
+"""Decisions remembered by method and path; emptied when full, since most repeat soon."""
+
+MAX_CACHED: Final = 512
+"""Characters of method and path whose decision is remembered."""
 
 _SECTIONS: Final = {"flowaudit", "policy", "review", "flows"}
-_RULE_KEYS: Final = {"methods", "path", "level"}
 _REVIEW_KEYS: Final = {
     "scanners",
     "build_networks",
@@ -40,18 +53,24 @@ _FLOW_KEYS: Final = {"steps", "mandatory", "reusable", "ttl_s"}
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """What to keep of requests by method and path."""
+class Decision:
+    """What the rules say of a request before its handler runs."""
 
-    pattern: re.Pattern[str]
-    methods: frozenset[str]
-    level: str
-    text: str
-    """The path pattern as written, for people."""
+    rules: tuple[Rule, ...]
+    """Those that may still decide it, in order; the last one fits whatever comes."""
+    durability: str
 
-    def fits(self, method: str, path: str) -> bool:
-        """Whether this rule speaks of a request."""
-        return (not self.methods or method in self.methods) and bool(self.pattern.fullmatch(path))
+    @property
+    def payload(self) -> tuple[Rule, ...]:
+        """Those of level `payload`: if there are any, the bodies must be looked at."""
+        return tuple(rule for rule in self.rules if rule.named is not None)
+
+    def rule(self, late: Late) -> Rule:
+        """The rule that decides, by what is known when the event is made."""
+        for rule in self.rules:
+            if rule.why_not_late(late) is None:
+                return rule
+        return NO_RULE
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +81,57 @@ class Policy:
     rules: tuple[Rule, ...] = ()
     review: Mapping[str, Any] = field(default_factory=dict)
     flows: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    digest: str | None = None
+    """SHA-256 of the file, in hexadecimal."""
+    _decisions: dict[tuple[str, str], Decision] = field(
+        default_factory=dict, compare=False, repr=False
+    )
 
-    def level(self, method: str, path: str) -> str:
-        """`none` or `meta`: what to keep of a request. First match wins, else `meta`."""
+    @property
+    def looks_at_payload(self) -> bool:
+        """Whether any rule asks for what is in a body."""
+        return any(rule.named is not None for rule in self.rules)
+
+    def decide(self, method: str, path: str) -> Decision:
+        """What method and path (as sent, without query) decide of a request."""
+        path = path[:MAX_PATH]
+        known = self._decisions.get((method, path))
+        if known is None:
+            known = self._decide(method, path)
+            if len(method) + len(path) <= MAX_CACHED:
+                if len(self._decisions) >= CACHE_SIZE:
+                    self._decisions.clear()
+                self._decisions[method, path] = known
+        return known
+
+    def level(self, method: str, path: str, late: Late = NOTHING_LATE) -> str:
+        """`none`, `meta` or `payload`: what to keep of a request. First match wins, else `meta`."""
+        return self.decide(method, path).rule(late).level
+
+    def told(self) -> dict[str, Value]:
+        """The rules in force and the file's digest, as facts of a process event."""
+        told: dict[str, Value] = {"policy_sha256": self.digest} if self.digest else {}
+        if self.rules:
+            told["policy"] = [rule.told() for rule in self.rules]
+        return told
+
+    def _decide(self, method: str, path: str) -> Decision:
+        fitting: list[Rule] = []
         for rule in self.rules:
-            if rule.fits(method, path):
-                return rule.level
-        return "meta"
+            if rule.why_not_early(method, path) is None:
+                fitting.append(rule)
+                if not rule.is_late:
+                    break
+        else:
+            fitting.append(NO_RULE)
+        return Decision(tuple(fitting), fitting[-1].durability)
 
 
 def load_policy(path: Path) -> Policy:
     """Read a policy file. Raises `SettingError` that names the file and the wrong key."""
     try:
-        return parse_policy(tomllib.loads(path.read_text("utf-8")))
+        data = path.read_bytes()
+        return parse_policy(tomllib.loads(data.decode()), digest=sha256(data).hexdigest())
     except OSError as error:
         raise SettingError(
             "policy", str(path), f"a file that can be read ({error.strerror})"
@@ -85,65 +142,41 @@ def load_policy(path: Path) -> Policy:
         raise SettingError(f"{path.name}: {error.name}", error.value, error.expected) from None
 
 
-def parse_policy(data: Mapping[str, Any]) -> Policy:
+def parse_policy(data: Mapping[str, Any], *, digest: str | None = None) -> Policy:
     """A policy from parsed TOML. Raises `SettingError` for an unknown key or a wrong value."""
-    _check_keys("", data, _SECTIONS)
-    rules = data.get("policy", [])
-    if not isinstance(rules, list):
-        raise SettingError("policy", rules, "a list of tables [[policy]]")
-    review = _table("review", data.get("review", {}), _REVIEW_KEYS)
+    check_keys("", data, _SECTIONS)
+    review = table("review", data.get("review", {}))
+    check_keys("review.", review, _REVIEW_KEYS)
     flows = data.get("flows", {})
     if not isinstance(flows, Mapping):
         raise SettingError("flows", flows, "tables [flows.NAME]")
     return Policy(
-        settings=_table("flowaudit", data.get("flowaudit", {}), None),
-        rules=tuple(_rule(f"policy[{i}]", rule) for i, rule in enumerate(rules)),
+        settings=table("flowaudit", data.get("flowaudit", {})),
+        rules=_rules(data.get("policy", [])),
         review=review,
         flows={name: _flow(f"flows.{name}", flow) for name, flow in flows.items()},
+        digest=digest,
     )
 
 
-def _rule(name: str, rule: object) -> Rule:
-    table = _table(name, rule, _RULE_KEYS)
-    path, level = table.get("path", "/**"), table.get("level")
-    if not isinstance(path, str) or not path.startswith("/"):
-        raise SettingError(f"{name}.path", path, "a pattern that starts with /, such as /static/**")
-    if level not in LEVELS:
-        raise SettingError(f"{name}.level", level, " or ".join(LEVELS))
-    methods = _texts(f"{name}.methods", table.get("methods", []))
-    return Rule(_compile(path), frozenset(m.upper() for m in methods), level, path)
+def _rules(given: object) -> tuple[Rule, ...]:
+    if not isinstance(given, list):
+        raise SettingError("policy", given, "a list of tables [[policy]]")
+    rules = tuple(read_rule(f"policy[{i}]", rule) for i, rule in enumerate(given))
+    size = len(msgspec.json.encode([rule.told() for rule in rules]))
+    if size > MAX_TOLD_BYTES:
+        raise SettingError(
+            "policy",
+            f"{len(rules)} rules, {size:,} bytes",
+            f"fewer or shorter rules: all must fit into {MAX_TOLD_BYTES:,} bytes of an event",
+        )
+    return rules
 
 
 def _flow(name: str, flow: object) -> Mapping[str, Any]:
-    table = _table(name, flow, _FLOW_KEYS)
-    if not _texts(f"{name}.steps", table.get("steps", [])):
-        raise SettingError(f"{name}.steps", table.get("steps"), "a list of at least one route")
-    _texts(f"{name}.mandatory", table.get("mandatory", []))
-    return table
-
-
-def _compile(pattern: str) -> re.Pattern[str]:
-    """`**` matches anything, `*` anything within a segment; all else stands for itself."""
-    parts = re.split(r"(\*\*|\*)", pattern)
-    stands = {"**": ".*", "*": "[^/]*"}
-    return re.compile("".join(stands.get(part) or re.escape(part) for part in parts), re.DOTALL)
-
-
-def _table(name: str, value: object, keys: set[str] | None) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise SettingError(name, value, "a table")
-    if keys is not None:
-        _check_keys(f"{name}.", value, keys)
-    return value
-
-
-def _check_keys(prefix: str, table: Mapping[str, Any], known: set[str]) -> None:
-    for key in table:
-        if key not in known:
-            raise SettingError(f"{prefix}{key}", table[key], f"one of {', '.join(sorted(known))}")
-
-
-def _texts(name: str, value: object) -> list[str]:
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise SettingError(name, value, "a list of texts")
-    return value
+    given = table(name, flow)
+    check_keys(f"{name}.", given, _FLOW_KEYS)
+    if not texts(f"{name}.steps", given.get("steps", [])):
+        raise SettingError(f"{name}.steps", given.get("steps"), "a list of at least one route")
+    texts(f"{name}.mandatory", given.get("mandatory", []))
+    return given

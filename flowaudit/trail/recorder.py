@@ -80,9 +80,9 @@ class Recorder:
             self._retire()
             source = self._begin()
 
-    def count_dropped(self) -> None:
-        """A received request gets no event, by the policy."""
-        (self._source or self._begin()).count_dropped()
+    def count_dropped(self, rule: str) -> None:
+        """A received request gets no event, by a rule of the policy."""
+        (self._source or self._begin()).count_dropped(rule)
 
     def append(
         self, core: Core, personal: Personal | None = None, *, finishes: bool = False
@@ -151,14 +151,13 @@ class Recorder:
         with self._lock:
             if self._source is None:
                 source = LiveSource(self._paths.spool, self._queue_size, self._clock_us)
-                source.put_process(
-                    "start",
+                source.put_start(
                     {
                         **self._facts,
                         "heartbeat_s": HEARTBEAT_S,
                         "pid": os.getpid(),
                         "spool": source.spool.kind,
-                    },
+                    }
                 )
                 while self._untold and source.put_gap(self._untold[0]):
                     del self._untold[0]

@@ -51,6 +51,7 @@ class LiveSource:
         self._lock = threading.Lock()  # owns all below, and the spool but for `take`
         self._n = 0
         self._lost_first = 0
+        self._left_out: dict[str, int] = {}  # requests by rule
 
     @property
     def last_n(self) -> int:
@@ -69,11 +70,12 @@ class LiveSource:
                 self.spool.count_received()
             return not self.is_ended
 
-    def count_dropped(self) -> None:
-        """A request that was received gets no event, by the policy."""
+    def count_dropped(self, rule: str) -> None:
+        """A request that was received gets no event, by a rule of the policy."""
         with self._lock:
             if not self.is_ended:
                 self.spool.count_finished()
+                self._left_out[rule] = self._left_out.get(rule, 0) + 1
 
     def put(self, event: Pieces, finishes: bool = False) -> int | None:
         """Number and spool an event: its number, 0 if it was lost, `None` if the source ended."""
@@ -106,9 +108,13 @@ class LiveSource:
                 self._n += 1
                 self._lose(self._n, finishes)
 
-    def put_process(self, action: str, facts: dict[str, Value] | None = None) -> None:
-        """A process event: `start` or `heartbeat`."""
-        self.put(cut(Core(ts=self._clock_us(), kind="process", action=action, facts=facts)))
+    def put_start(self, facts: dict[str, Value]) -> None:
+        """The first event."""
+        self.put(cut(Core(ts=self._clock_us(), kind="process", action="start", facts=facts)))
+
+    def put_heartbeat(self) -> None:
+        """A sign of life, with how many requests each rule has left out so far."""
+        self.put(cut(self._sign_of_life("heartbeat")))
 
     def end(self) -> None:
         """Take no more events. What is spooled is committed, then `put_stop`."""
@@ -118,10 +124,9 @@ class LiveSource:
 
     def put_stop(self) -> bool:
         """The last event of an ended source whose losses are told; False if there is no room."""
+        core = self._sign_of_life("stop")
         with self._lock:
-            return self._put_own(
-                Core(ts=self._clock_us(), kind="process", action="stop"), self._n + 1
-            )
+            return self._put_own(core, self._n + 1)
 
     def put_gap(self, loss: Loss) -> bool:
         """A gap event for the loss of another source; False if there is no room for it now."""
@@ -145,6 +150,16 @@ class LiveSource:
         """Give back the room of committed records."""
         with self._lock:
             self.spool.release(len(taken.pairs), taken.end)
+
+    def _sign_of_life(self, action: str) -> Core:
+        with self._lock:
+            left_out: dict[str, Value] = {**self._left_out}
+        return Core(
+            ts=self._clock_us(),
+            kind="process",
+            action=action,
+            facts={"left_out": left_out} if left_out else None,
+        )
 
     def _put_gap(self, loss: Loss) -> bool:
         return self._put_own(gap_event(loss, self._clock_us()), self._n + 1)

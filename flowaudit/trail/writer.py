@@ -91,7 +91,7 @@ class Writer:
                 is_stopped = True
             if time.monotonic() >= heartbeat:
                 heartbeat = time.monotonic() + HEARTBEAT_S
-                self._source.put_process("heartbeat")
+                self._source.put_heartbeat()
         self._end()
 
     def _gather(self) -> None:

@@ -1,10 +1,13 @@
 """The policy file: first match wins, and what is unknown is refused by name."""
 
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from flowaudit.errors import SettingError
+from flowaudit.policy.rule import Late
 from flowaudit.policy.rules import load_policy, parse_policy
 
 
@@ -28,18 +31,102 @@ def test_first_match_wins() -> None:
     assert policy.level("GET", "/") == "meta"
 
 
+MIXED: list[dict[str, Any]] = [
+    {"actor_kind": ["bot", "agent"], "path": "/api/**", "level": "none"},
+    {"resource": "record", "level": "payload", "request_json": ["/id"]},
+    {"route": "/orders/{id}", "methods": ["POST"], "level": "payload"},
+    {"path": "/api/**", "level": "meta", "durability": "relaxed"},
+    {"route": "/internal/**", "level": "none", "reason": "decided by Ann"},
+]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "late", "decides"),
+    [
+        ("GET", "/api/x", Late(actor_kind="bot"), 0),
+        ("GET", "/api/x", Late(actor_kind="user"), 3),
+        ("GET", "/x", Late(actor_kind="bot"), None),
+        ("GET", "/api/x", Late(resource="record", actor_kind="bot"), 0),
+        ("GET", "/api/x", Late(resource="record"), 1),
+        ("POST", "/orders/7", Late(route="/orders/{id}"), 2),
+        ("GET", "/orders/7", Late(route="/orders/{id}"), None),
+        ("GET", "/x", Late(route="/internal/a/b"), 4),
+        ("GET", "/api/x", Late(route="/internal/a/b"), 3),
+        ("GET", "/x", Late(), None),
+    ],
+)
+def test_early_and_late_rules_stand_in_one_order(
+    method: str, path: str, late: Late, decides: int | None
+) -> None:
+    rule = parse_policy({"policy": MIXED}).decide(method, path).rule(late)
+    assert rule.name == ("" if decides is None else f"policy[{decides}]")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "payload", "may_decide"),
+    [
+        ("POST", "/x", [1, 2], [1, 2, 4, None]),
+        ("GET", "/x", [1], [1, 4, None]),
+        ("POST", "/api/x", [1, 2], [0, 1, 2, 3]),
+    ],
+)
+def test_bodies_are_looked_at_where_a_late_rule_may_ask_for_them(
+    method: str, path: str, payload: list[int], may_decide: list[int | None]
+) -> None:
+    decision = parse_policy({"policy": MIXED}).decide(method, path)
+    assert [rule.name for rule in decision.payload] == [f"policy[{i}]" for i in payload]
+    assert [rule.name for rule in decision.rules] == [
+        "" if i is None else f"policy[{i}]" for i in may_decide
+    ]
+
+
+def test_a_policy_without_late_rules_decides_at_once() -> None:
+    policy = parse_policy({"policy": [{"path": "/a", "level": "none"}, {"level": "payload"}]})
+    assert [rule.level for rule in policy.decide("GET", "/a").rules] == ["none"]
+    assert [rule.level for rule in policy.decide("GET", "/b").rules] == ["payload"]
+
+
+def test_decisions_of_many_paths_stay_right() -> None:
+    policy = parse_policy({"policy": [{"path": "/a/**", "level": "none"}]})
+    for i in range(5_000):
+        assert policy.level("GET", f"/a/{i}") == "none"
+    assert policy.level("GET", "/a/" + "x" * 100_000) == "none"
+    assert policy.level("GET", "/b/" + "x" * 100_000) == "meta"
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [
-        ("[[policy]]\npath = '/x'\nlevle = 'none'\n", "levle"),
+        ("[[policy]]\npath = '/x'\nlevle = 'none'\n", r"flowaudit\.toml: policy\[0\]\.levle"),
         ("[[policy]]\npath = '/x'\nlevel = 'some'\n", "level"),
-        ("[[policy]]\npath = 'x'\nlevel = 'none'\n", "path"),
+        ("[[policy]]\npath = '/x'\n", r"policy\[0\]\.level"),
+        (
+            "[[policy]]\nlevel='none'\n[[policy]]\npath = 'x'\nlevel = 'none'\n",
+            r"policy\[1\]\.path",
+        ),
+        ("[[policy]]\npath = '/***'\nlevel = 'none'\n", r"policy\[0\]\.path"),
+        ("[[policy]]\nroute = '***'\nlevel = 'none'\n", r"policy\[0\]\.route"),
+        ("[[policy]]\nroute = ''\nlevel = 'none'\n", r"policy\[0\]\.route"),
+        ("[[policy]]\nresource = 7\nlevel = 'none'\n", r"policy\[0\]\.resource"),
+        ("[[policy]]\nactor_kind = 'robot'\nlevel = 'none'\n", r"policy\[0\]\.actor_kind"),
         ("[[policy]]\nlevel = 'none'\nmethods = 'GET'\n", "methods"),
+        ("[[policy]]\nlevel = 'none'\nmethods = ['G T']\n", "methods"),
+        ("[[policy]]\nlevel = 'meta'\ndurability = 'hard'\n", r"policy\[0\]\.durability"),
+        ("[[policy]]\nlevel = 'meta'\ndurability = 'strict'\n", "cannot record strictly yet"),
+        (
+            "[[policy]]\nlevel='meta'\nroute='/a'\ndurability='relaxed'\n",
+            "before the handler runs",
+        ),
+        ("[[policy]]\nlevel = 'none'\nreason = ''\n", r"policy\[0\]\.reason"),
+        ("[[policy]]\nlevel = 'none'\nreason = 7\n", r"policy\[0\]\.reason"),
+        ("[[policy]]\nlevel = 'meta'\nmax_bytes = 7\n", 'level = "payload"'),
+        ("[[policy]]\nlevel = 'payload'\nrequest_json = ['id']\n", r"policy\[0\]\.request_json"),
         ("[reviw]\n", "reviw"),
         ("[review]\nscaners = []\n", "scaners"),
         ("[flows.book]\nsteps = []\n", "steps"),
         ("[flows.book]\nsteps = ['/a']\nttl = 5\n", "ttl"),
         ("policy = 3\n", "policy"),
+        ("policy = [3]\n", r"policy\[0\]"),
         ("not toml", "policy"),
     ],
 )
@@ -55,9 +142,37 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         load_policy(tmp_path / "none.toml")
 
 
+def test_more_rules_than_the_trail_can_tell_are_refused() -> None:
+    rules = [{"path": f"/{'x' * 150}/{i}", "level": "none"} for i in range(100)]
+    with pytest.raises(SettingError, match="100 rules"):
+        parse_policy({"policy": rules})
+
+
 def test_declarations_are_handed_on() -> None:
     policy = parse_policy(
         {"review": {"scanners": ["10.0.0.0/8"]}, "flows": {"book": {"steps": ["/a", "/b"]}}}
     )
     assert policy.review["scanners"] == ["10.0.0.0/8"]
     assert policy.flows["book"]["steps"] == ["/a", "/b"]
+
+
+def test_the_rules_in_force_are_told_as_they_stand(tmp_path: Path) -> None:
+    file = tmp_path / "flowaudit.toml"
+    file.write_text(
+        "[[policy]]\npath = '/static/**'\nmethods = ['get']\nlevel = 'none'\nreason = 'noise'\n"
+        "[[policy]]\nroute = '/o/{id}'\nlevel = 'payload'\nrequest_json = ['/id']\n"
+    )
+    assert load_policy(file).told() == {
+        "policy_sha256": sha256(file.read_bytes()).hexdigest(),
+        "policy": [
+            {"pattern": "/static/**", "methods": ["GET"], "level": "none", "reason": "noise"},
+            {
+                "pattern": "/**",
+                "route": ["/o/{id}"],
+                "level": "payload",
+                "max_bytes": 65_536,
+                "request_json": ["/id"],
+            },
+        ],
+    }
+    assert parse_policy({}).told() == {}

@@ -1,0 +1,56 @@
+"""What the policy says of a request once its handler has run, and what becomes of its bodies."""
+
+from typing import Final
+
+from ..event import MAX_PERSONAL_BYTES, Personal, encode_personal
+from ..policy.rule import ACTOR_KINDS, Late, Rule
+from ..policy.rules import Policy
+from .bodies import Payload
+from .facts import Facts
+
+__all__ = ["add_payload", "ruling"]
+
+MAX_DATA_BYTES: Final = MAX_PERSONAL_BYTES - 32 * 1024
+"""Room for `data` with the payload in it; the rest is for the event's other fields."""
+
+
+def ruling(policy: Policy, facts: Facts) -> Rule:
+    """The rule that decides about a request, now that its handler has run.
+
+    Where it is of level `payload`, `facts.payload` is ready to be told; else it is let go.
+    """
+    rule = policy.decide(facts.method, facts.target.raw).rule(_late(facts))
+    payload = facts.payload
+    if rule.named is None:
+        if payload is not None:
+            payload.let_go()
+            facts.payload = None
+    else:
+        if payload is None:  # nothing stood where it could look at the bodies
+            payload = facts.payload = Payload(0)
+            payload.is_unseen = True
+        payload.named = rule.named
+    return rule
+
+
+def add_payload(facts: Facts, payload: Payload) -> None:
+    """Put what may be kept of the bodies to what the app notes, as far as there is room; once."""
+    told = payload.told()
+    if not told:
+        return
+    said = facts.said
+    data = {**(said.data or {}), **told}
+    if len(encode_personal(Personal(data=data))) > MAX_DATA_BYTES:
+        data |= {name: {"skipped": "no-room"} for name in told}
+    said.data = data
+
+
+def _late(facts: Facts) -> Late:
+    said = facts.said_
+    resource, kind = facts.resource, facts.actor_kind
+    if said is not None:
+        resource = said.resource if said.resource is not None else resource
+        kind = said.actor_kind if said.actor_kind in ACTOR_KINDS else kind
+    if kind not in ACTOR_KINDS:
+        kind = "anonymous" if facts.identity is None else "user"
+    return Late(facts.route, resource, kind)

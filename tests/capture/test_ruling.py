@@ -1,0 +1,110 @@
+"""What the policy leaves out is counted, told as evidence, and leaves no hole."""
+
+import time
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import flowaudit
+from flowaudit import FlowAudit
+from flowaudit.capture.process import process_facts
+from flowaudit.event import MAX_CORE_BYTES, Core, encode_core
+
+from .test_asgi import BODY, START, Events, answering, call, scope
+from .test_payload import policy_file
+
+RULES = """
+[[policy]]
+path = "/static/**"
+level = "none"
+reason = "assets decide nothing"
+[[policy]]
+actor_kind = "bot"
+level = "none"
+"""
+
+
+async def app(scope: Any, receive: Any, send: Any) -> None:
+    if scope["path"] == "/bot":
+        flowaudit.identify("bot:1", kind="bot")
+    await send(START)
+    await send(BODY)
+
+
+def test_what_is_left_out_is_counted_by_rule(
+    make_audit: Callable[..., FlowAudit],
+    tmp_path: Path,
+    events: Events,
+    holds: Callable[[], None],
+) -> None:
+    file = policy_file(tmp_path, RULES)
+    audit = make_audit(policy=file)
+    for path in ("/static/a", "/p", "/bot", "/static/b", "/static/c"):
+        call(audit.asgi(app), scope(path=path))
+    audit.close()
+    assert [event["path"] for event in events()] == ["/p"]
+    start, stop = events("process")
+    assert start["facts"]["policy"] == [
+        {"pattern": "/static/**", "level": "none", "reason": "assets decide nothing"},
+        {"pattern": "/**", "actor_kind": ["bot"], "level": "none"},
+    ]
+    assert start["facts"]["policy_sha256"] == sha256(file.read_bytes()).hexdigest()
+    assert stop["facts"] == {"left_out": {"policy[0]": 3, "policy[1]": 1}}
+    assert events("gap") == []
+    holds()
+
+
+def test_a_heartbeat_tells_the_count_so_far(
+    make_audit: Callable[..., FlowAudit],
+    tmp_path: Path,
+    events: Events,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("flowaudit.trail.writer.HEARTBEAT_S", 0.05)
+    audit = make_audit(policy=policy_file(tmp_path, RULES))
+    call(audit.asgi(answering(START, BODY)), scope(path="/static/a"))
+    call(audit.asgi(answering(START, BODY)), scope(path="/p"))
+    beats: list[dict[str, Any]] = []
+    until = time.monotonic() + 10
+    while not beats and time.monotonic() < until:
+        time.sleep(0.05)
+        audit.flush()
+        beats = [event for event in events("process") if event["action"] == "heartbeat"]
+    audit.close()
+    assert {event["facts"]["left_out"]["policy[0]"] for event in beats} == {1}
+
+
+def test_without_rules_nothing_is_told_of_them(audit: FlowAudit, events: Events) -> None:
+    call(audit.asgi(answering(START, BODY)), scope())
+    audit.close()
+    start, stop = events("process")
+    assert not {"policy", "policy_sha256"} & start["facts"].keys()
+    assert "facts" not in stop
+
+
+def test_the_start_event_has_room_for_the_biggest_policy(
+    make_audit: Callable[..., FlowAudit],
+    tmp_path: Path,
+    events: Events,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        "flowaudit.capture.process._packages",
+        lambda: [("p" * 56 + f"{i:04d}", "1" * 30) for i in range(400)],
+    )
+    rule = f'[[policy]]\npath = "/{"x" * 150}"\nlevel = "none"\nreason = "{"y" * 170}"\n'
+    audit = make_audit(policy=policy_file(tmp_path, rule * 32))
+    call(audit.asgi(answering(START, BODY)), scope())
+    audit.flush()
+    [start] = events("process")
+    assert len(start["facts"]["policy"]) == 32
+    assert len(encode_core(Core(facts=start["facts"]))) < MAX_CORE_BYTES
+    assert 100 < len(start["facts"]["packages"]) < 400
+
+
+def test_all_packages_are_listed_where_they_have_room() -> None:
+    facts = process_facts("s", "1")
+    assert facts["packages_count"] == len(facts["packages"])  # type: ignore[arg-type]

@@ -1,0 +1,16 @@
+"""All that holds of the WSGI wrapper holds while bodies are looked at."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from flowaudit import FlowAudit
+
+from .test_payload import EVERYTHING, policy_file
+from .test_wsgi import *  # noqa: F403
+
+
+@pytest.fixture
+def audit(make_audit: Callable[..., FlowAudit], tmp_path: Path) -> FlowAudit:
+    return make_audit(policy=policy_file(tmp_path, EVERYTHING))
