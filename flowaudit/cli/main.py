@@ -7,11 +7,33 @@ from collections.abc import Sequence
 
 from .._version import __version__
 from ..errors import FlowauditError
-from . import denied, flows, funnel, importing, journey, recovering, report, review, verifying
+from . import (
+    denied,
+    flows,
+    funnel,
+    importing,
+    journey,
+    policy,
+    recovering,
+    report,
+    review,
+    verifying,
+)
 
 __all__ = ["COMMANDS", "build_parser", "main"]
 
-COMMANDS = (importing, flows, funnel, journey, denied, review, report, verifying, recovering)
+COMMANDS = (
+    importing,
+    flows,
+    funnel,
+    journey,
+    denied,
+    review,
+    report,
+    verifying,
+    recovering,
+    policy,
+)
 """Modules with `add_parser` and `run`, in the order of `--help`."""
 
 

@@ -71,6 +71,14 @@ class Rule:
         """Whether it is decided only when the event is made."""
         return bool(self.route or self.resource or self.actor_kind)
 
+    @property
+    def text(self) -> str:
+        """What it speaks of, for people: `POST /orders/**, route /orders/{id}`."""
+        methods = ", ".join(sorted(self.methods)) or "any method"
+        late = {"route": self.route, "resource": self.resource, "actor kind": self.actor_kind}
+        asked = [f"{what} {' or '.join(names)}" for what, names in late.items() if names]
+        return ", ".join([f"{methods} {self.path}", *asked])
+
     def why_not_early(self, method: str, path: str) -> str | None:
         """Why method or path keep this rule from fitting; `None` if they do not."""
         if self.methods and method not in self.methods:
@@ -82,11 +90,11 @@ class Rule:
     def why_not_late(self, late: Late) -> str | None:
         """Why what is known later keeps this rule from fitting; `None` if it does not."""
         if self.route and not _fits_one(self.route_patterns, late.route):
-            return f"its route is {' or '.join(self.route)}"
+            return _why_not("route", self.route, late.route)
         if self.resource and late.resource not in self.resource:
-            return f"its resource is {' or '.join(self.resource)}"
+            return _why_not("resource", self.resource, late.resource)
         if self.actor_kind and late.actor_kind not in self.actor_kind:
-            return f"its actor kind is {' or '.join(self.actor_kind)}"
+            return _why_not("actor kind", self.actor_kind, late.actor_kind)
         return None
 
     def told(self) -> dict[str, Value]:
@@ -135,6 +143,10 @@ def read_rule(name: str, value: object) -> Rule:
         path_pattern=None if path == "/**" else _pattern(f"{name}.path", path),
         route_patterns=tuple(_pattern(f"{name}.route", each) for each in late["route"]),
     )
+
+
+def _why_not(what: str, names: tuple[str, ...], given: str | None) -> str:
+    return f"its {what} is {' or '.join(names)}{'' if given else '; none was given'}"
 
 
 def _fits_one(patterns: tuple[re.Pattern[str], ...], text: str | None) -> bool:
