@@ -68,11 +68,14 @@ class Composer:
 
         `None` if it does, or if the vault's file must be asked first: then `compose`.
         """
-        said = facts.said_
-        if said is not None and (said.sign_ins or said.events):
+        said, vault = facts.said_, self._vault
+        if said is None:
+            actor, via = facts.user, facts.via
+        elif said.sign_ins or said.events:
             return None
-        actor, session, via = facts.identity, None, facts.delegate
-        vault = self._vault
+        else:
+            actor, via = facts.identity, facts.delegate
+        session = None
         if actor is not None and (actor := vault.cached(actor)) is None:
             return None
         if via is not None and (via := vault.cached(via)) is None:
@@ -137,16 +140,9 @@ class Composer:
             or facts.disconnected
         ):
             verdict = self._classify(facts, said)
-        return request_pieces(
-            facts,
-            verdict,
-            actor=actor,
-            session=session,
-            via=via,
-            flags=flags,
-            query=redact_query(query, self._query_keys) if query and self._query_keys else None,
-            referer=self._referer(facts.referer) if facts.referer else "",
-        )
+        kept = redact_query(query, self._query_keys) if query and self._query_keys else None
+        referer = self._referer(facts.referer) if facts.referer else ""
+        return request_pieces(facts, verdict, actor, session, via, flags, kept, referer)
 
     def _flags(self, facts: Facts, is_known: bool) -> str:
         """The member of the flags of a request whose target, query or identity is odd."""
@@ -186,11 +182,8 @@ class Composer:
 
     def _referer(self, raw: str | bytes) -> str:
         """The member of what may be kept of a referer."""
-        return _remember(
-            self._referers,
-            raw,
-            lambda text: member("referer", redact_referer(header_text(text))),
-        )
+        known = self._referers.get(raw)
+        return _remember(self._referers, raw, _referer_member) if known is None else known
 
     # -- who ---------------------------------------------------------------------------------
 
@@ -300,6 +293,10 @@ def _beside(
     }
     personal = {"client": visitor.client, "peer": visitor.peer, "ua": visitor.ua}
     return core, personal
+
+
+def _referer_member(raw: str | bytes) -> str:
+    return member("referer", redact_referer(header_text(raw)))
 
 
 def _remember(cache: dict[_K, _V], key: _K, make: Callable[[_K], _V]) -> _V:

@@ -43,7 +43,6 @@ _names: Final = _Names()
 def request_pieces(
     facts: Facts,
     verdict: Verdict,
-    *,
     actor: str | None,
     session: str | None,
     via: str | None,

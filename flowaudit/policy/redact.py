@@ -93,6 +93,7 @@ _USERINFO: Final = re.compile(r"(?<=//)[^\s/@?#]+@")
 _COMMON_ID: Final = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{1,32}"
 )
+_is_common_id: Final = _COMMON_ID.fullmatch
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 _HOST: Final = re.compile(
     r"[A-Za-z0-9_.-]{1,253}(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::[0-9]{1,5})?"
@@ -165,7 +166,7 @@ def clean_request_id(raw: str) -> str | None:
     Ids in the form of a UUID or of up to 32 hexadecimal digits pass whole; anything else must
     stay as it is under `mask`.
     """
-    if _COMMON_ID.fullmatch(raw) and not raw.isdigit():
+    if _is_common_id(raw) is not None and not raw.isdigit():
         return raw
     return raw if _REQUEST_ID.fullmatch(raw) and mask(raw) == raw else None
 

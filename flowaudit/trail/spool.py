@@ -46,7 +46,6 @@ MIN_RING_BYTES: Final = 256 * 1024
 WRAP: Final = 0xFFFFFFFF
 _PREFIX: Final = struct.Struct("<II")
 _META: Final = struct.Struct("<QQII")
-_WHOLE: Final = struct.Struct("<IIQQII")
 _U64: Final = struct.Struct("<Q")
 _AT_RECEIVED: Final = 16
 _AT_FINISHED: Final = 24
@@ -54,7 +53,7 @@ _AT_TAIL: Final = 32
 _AT_LOST: Final = 40
 _AT_SOURCE: Final = 48
 _AT_BOOT: Final = 80
-_OVERHEAD: Final = _PREFIX.size + _META.size
+_ZEROS: Final = memoryview(bytes(64 * 1024))
 
 _NETWORK_FILE_SYSTEMS: Final = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "gluster", "fuse.sshfs")
 """Where a mapping is not coherent or may vanish: no spool there."""
@@ -92,6 +91,9 @@ def boot_id() -> str:
 class Spool:
     """The ring of a living source.
 
+    What waits is held in memory too, so that the writer need not read it back: the ring is for
+    whoever comes after a killed process.
+
     Not locked in itself: `put`, `count_received`, `count_finished`, `release` and `lose` are
     called under the recorder's lock; `take` reads only what was published before.
     """
@@ -105,6 +107,9 @@ class Spool:
         self.received = self.finished = 0
         self.waiting = 0
         """Records published and not yet released."""
+        self._pairs: list[tuple[bytes, bytes]] = []  # of the records not yet released
+        self._numbers: list[int] = []  # n of each
+        self._ends: list[int] = []  # offset behind each
 
     @property
     def kind(self) -> str:
@@ -164,24 +169,30 @@ class Spool:
 
         The record itself carries how many requests have finished with it.
         """
-        size = _OVERHEAD + len(core) + len(personal)
-        room = size + 7 & ~7
-        head = self._head
-        skipped = self.ring_bytes - head if head + room > self.ring_bytes else 0
-        if self._used + skipped + room > self.ring_bytes:
-            return False
-        mapped = self._map
-        if skipped:
-            _PREFIX.pack_into(mapped, HEADER_BYTES + head, WRAP, 0)
-            head = 0
         if finishes:
             self.finished += 1
         body = _META.pack(n, self.finished, len(core), len(personal)) + core + personal
+        size = len(body)
+        room = size + _PREFIX.size + 7 & ~7
+        head = self._head
+        used = self._used + room
+        if head + room > self.ring_bytes:
+            used += self.ring_bytes - head
+        if used > self.ring_bytes:
+            self.finished -= finishes
+            return False
+        mapped = self._map
+        if head + room > self.ring_bytes:
+            _PREFIX.pack_into(mapped, HEADER_BYTES + head, WRAP, 0)
+            head = 0
         at = HEADER_BYTES + head
-        mapped[at + 8 : at + size] = body
-        _PREFIX.pack_into(mapped, at, size - 8, crc32(body))
-        self._head = head + room
-        self._used += skipped + room
+        mapped[at + 8 : at + 8 + size] = body
+        _PREFIX.pack_into(mapped, at, size, crc32(body))
+        self._head = head = head + room
+        self._used = used
+        self._numbers.append(n)
+        self._ends.append(head)
+        self._pairs.append((core, personal))
         self.waiting += 1
         return True
 
@@ -191,20 +202,10 @@ class Spool:
 
     def take(self, limit: int) -> Taken:
         """The oldest records, and what `release` needs to give their room back."""
-        pairs, at, n = [], self._tail, 0
-        mapped, ring = self._map, self.ring_bytes
-        for _ in range(min(limit, self.waiting)):
-            if at >= ring or _PREFIX.unpack_from(mapped, HEADER_BYTES + at)[0] == WRAP:
-                at = 0
-            _length, _crc, n, _finished, core, personal = _WHOLE.unpack_from(
-                mapped, HEADER_BYTES + at
-            )
-            start = HEADER_BYTES + at + _OVERHEAD
-            middle = start + core
-            end = middle + personal
-            pairs.append((mapped[start:middle], mapped[middle:end]))
-            at = end - HEADER_BYTES + 7 & ~7
-        return Taken(pairs, n, at)
+        pairs = self._pairs[:limit]
+        if not pairs:
+            return Taken(pairs, 0, self._tail)
+        return Taken(pairs, self._numbers[len(pairs) - 1], self._ends[len(pairs) - 1])
 
     def release(self, count: int, end: int) -> None:
         """Give the room of `count` committed records back, up to the offset `end`.
@@ -224,6 +225,7 @@ class Spool:
             self._zero(0, end)
             self._used -= self.ring_bytes - start + end
         self._tail = end
+        del self._pairs[:count], self._numbers[:count], self._ends[:count]
         self.waiting -= count
         if not self._used:
             # stay in the first pages: the rest of the file is not dirtied under light load
@@ -231,7 +233,9 @@ class Spool:
             _U64.pack_into(self._map, _AT_TAIL, 0)
 
     def _zero(self, start: int, end: int) -> None:
-        self._map[HEADER_BYTES + start : HEADER_BYTES + end] = bytes(end - start)
+        for at in range(HEADER_BYTES + start, HEADER_BYTES + end, len(_ZEROS)):
+            stop = min(at + len(_ZEROS), HEADER_BYTES + end)
+            self._map[at:stop] = _ZEROS[: stop - at]
 
     def close(self, *, remove: bool) -> None:
         """End the source's hold; remove the file if nothing in it is needed any more."""

@@ -58,12 +58,12 @@ def requests(draw: Any) -> tuple[Facts, Pieces]:
     event = request_pieces(
         facts,
         Verdict(draw(st.sampled_from(["ok", "denied"])), draw(names)),
-        actor=draw(st.sampled_from([None, "a" * 52])),
-        session=draw(st.sampled_from([None, "s" * 32])),
-        via=draw(st.sampled_from([None, "b" * 52])),
-        flags=facts.visitor.flags_member,
-        query=draw(names),
-        referer=member("referer", draw(names)),
+        draw(st.sampled_from([None, "a" * 52])),
+        draw(st.sampled_from([None, "s" * 32])),
+        draw(st.sampled_from([None, "b" * 52])),
+        facts.visitor.flags_member,
+        draw(names),
+        member("referer", draw(names)),
     )
     return facts, event
 
