@@ -9,11 +9,20 @@ from typing import Final
 
 from ..journeys.denied import DeniedReport, denied
 from ..journeys.flows import TOP, Count
+from ..journeys.left_out import LeftOut, left_out
 from ..journeys.scope import Scope, scope_of
 from ..report.words import amount, moment, percent, period
 from .options import add_format, add_trail
 from .output import print_csv, print_json
-from .reading import add_top, known_names, open_engine, tell_waiting
+from .reading import (
+    add_top,
+    known_names,
+    left_out_json,
+    open_engine,
+    print_left_out,
+    tell_left_out,
+    tell_waiting,
+)
 from .wording import fold, next_command, print_ranking
 
 __all__ = ["add_parser", "run"]
@@ -51,14 +60,15 @@ def run(args: argparse.Namespace) -> int:
     engine, paths = open_engine(args, "denied", "report")
     with engine:
         report = denied(engine, login_path=args.login_path, top=args.top)
-        scope = scope_of(engine)
+        scope, excluded = scope_of(engine), left_out(engine)
     tell_waiting(paths)
     if args.format == "json":
-        print_json(asdict(report))
+        print_json(asdict(report) | left_out_json(excluded))
     elif args.format == "csv":
         print_csv(("list", "key", "n"), _csv_rows(report))
+        tell_left_out(excluded)
     else:
-        _print_text(report, scope, paths.trail, known_names(paths))
+        _print_text(report, scope, paths.trail, known_names(paths), excluded)
     return 0
 
 
@@ -69,10 +79,17 @@ def _csv_rows(report: DeniedReport) -> Iterator[Sequence[object]]:
             yield name, key, n
 
 
-def _print_text(report: DeniedReport, scope: Scope, trail: Path, names: dict[str, str]) -> None:
+def _print_text(
+    report: DeniedReport,
+    scope: Scope,
+    trail: Path,
+    names: dict[str, str],
+    excluded: Sequence[LeftOut],
+) -> None:
     span = period(scope.first_ts, scope.last_ts)
     if not report.total:
         print(fold(f"No refusals ({amount(scope.requests, 'request')} looked at, {span})."))
+        print_left_out(excluded)
         next_command("flowaudit", "flows", "--trail", trail)
         return
     print(
@@ -89,6 +106,7 @@ def _print_text(report: DeniedReport, scope: Scope, trail: Path, names: dict[str
     print_ranking("By route", _labelled(report.by_route, "(no route)"), report.total)
     print_ranking("By reason", _labelled(report.by_reason, "(no reason)"), report.total)
     _print_days(report)
+    print_left_out(excluded)
     (client, _n) = report.by_client[0]
     if client is None:
         next_command("flowaudit", "review", "--trail", trail)

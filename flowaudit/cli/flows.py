@@ -7,10 +7,20 @@ from pathlib import Path
 from typing import Any
 
 from ..journeys.flows import TOP, FlowReport, flow_report
+from ..journeys.left_out import LeftOut, left_out
 from ..report.words import amount, percent, period
 from .options import add_format, add_trail
 from .output import print_csv, print_json
-from .reading import INCLUDE, add_by, add_top, open_engine, tell_waiting
+from .reading import (
+    INCLUDE,
+    add_by,
+    add_top,
+    left_out_json,
+    open_engine,
+    print_left_out,
+    tell_left_out,
+    tell_waiting,
+)
 from .wording import fold, next_command, print_ranking
 
 __all__ = ["add_parser", "run"]
@@ -46,13 +56,15 @@ def run(args: argparse.Namespace) -> int:
     engine, paths = open_engine(args, "flows", "report")
     with engine:
         report = flow_report(engine, by=args.by, top=args.top)
+        excluded = left_out(engine)
     tell_waiting(paths)
     if args.format == "json":
-        print_json(_as_json(report))
+        print_json(_as_json(report) | left_out_json(excluded))
     elif args.format == "csv":
         print_csv(("list", "step", "to", "n"), _csv_rows(report))
+        tell_left_out(excluded)
     else:
-        _print_text(report, paths.trail, args.include)
+        _print_text(report, paths.trail, args.include, excluded)
     return 0
 
 
@@ -80,9 +92,10 @@ def _csv_rows(report: FlowReport) -> Iterator[Sequence[object]]:
         yield "pages_per_session", pages, None, n
 
 
-def _print_text(report: FlowReport, trail: Path, include: str) -> None:
+def _print_text(report: FlowReport, trail: Path, include: str, excluded: Sequence[LeftOut]) -> None:
     if not report.events:
         print(f"No requests to count in {trail}.")
+        print_left_out(excluded)
         next_command("flowaudit", "import", hints=("ACCESS.LOG", f"--trail {trail}"))
         return
     _print_sentences(report, include)
@@ -97,6 +110,7 @@ def _print_text(report: FlowReport, trail: Path, include: str) -> None:
     )
     print_ranking("Pages seen most (times)", _labelled(report.pages_top), report.pages)
     _print_lengths(report)
+    print_left_out(excluded)
     (first,) = report.entry[:1] or ((None, 0),)
     steps = [step for step in (first[0], _most_common_next(report, first[0])) if step]
     if len(steps) == 2:

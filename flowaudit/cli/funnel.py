@@ -1,13 +1,22 @@
 """`flowaudit funnel`: how far people get along a sequence of steps, and where they stop."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..journeys.funnel import FunnelResult, funnel
+from ..journeys.left_out import LeftOut, left_out
 from ..report.words import amount, bar, percent, printable, shorten, span
 from .options import add_format, add_trail
 from .output import print_csv, print_json
-from .reading import add_by, open_engine, tell_waiting
+from .reading import (
+    add_by,
+    left_out_json,
+    open_engine,
+    print_left_out,
+    tell_left_out,
+    tell_waiting,
+)
 from .wording import BAR_WIDTH, fold, next_command
 
 __all__ = ["add_parser", "run"]
@@ -38,19 +47,22 @@ def run(args: argparse.Namespace) -> int:
     engine, paths = open_engine(args, "funnel", "report")
     with engine:
         result = funnel(engine, args.steps, by=args.by)
+        excluded = left_out(engine)
     tell_waiting(paths)
     columns = ("steps", "reached", "drop_off", "median_us")
     if args.format == "json":
-        print_json({name: getattr(result, name) for name in columns})
+        found = {name: getattr(result, name) for name in columns}
+        print_json(found | left_out_json(excluded))
     elif args.format == "csv":
         rows = [getattr(result, name) for name in columns]
         print_csv(("step", *columns[1:]), zip(*rows, strict=True))
+        tell_left_out(excluded)
     else:
-        _print_text(result, paths.trail)
+        _print_text(result, paths.trail, excluded)
     return 0
 
 
-def _print_text(result: FunnelResult, trail: Path) -> None:
+def _print_text(result: FunnelResult, trail: Path, excluded: Sequence[LeftOut]) -> None:
     print(fold(_first_sentence(result)))
     worst = max(range(len(result.steps)), key=lambda i: result.drop_off[i])
     if result.drop_off[worst]:
@@ -69,6 +81,7 @@ def _print_text(result: FunnelResult, trail: Path) -> None:
             f"  {name:<{STEP_WIDTH}}{bar(reached, result.reached[0], BAR_WIDTH):<{BAR_WIDTH}}"
             f"{reached:>9,}{percent(reached, result.reached[0]):>8}  {took}".rstrip()
         )
+    print_left_out(excluded)
     next_command("flowaudit", "flows", "--trail", trail)
 
 

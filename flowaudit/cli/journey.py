@@ -7,6 +7,7 @@ from typing import Final
 
 from ..errors import QueryError
 from ..journeys.engine import Engine
+from ..journeys.left_out import LeftOut, left_out
 from ..journeys.timeline import (
     Journey,
     Moment,
@@ -17,7 +18,15 @@ from ..report.words import amount, clock, moment, period, printable, shorten, sp
 from ..trail.paths import TrailPaths
 from .options import add_format, add_trail
 from .output import print_csv, print_json
-from .reading import find_token, known_names, open_engine, tell_waiting
+from .reading import (
+    find_token,
+    known_names,
+    left_out_json,
+    open_engine,
+    print_left_out,
+    tell_left_out,
+    tell_waiting,
+)
 from .wording import WIDTH, fold, next_command, paint
 
 __all__ = ["add_parser", "run"]
@@ -55,9 +64,11 @@ def run(args: argparse.Namespace) -> int:
     with engine:
         visitors = _visitors(engine, args.who, paths)
         journeys = journeys_of(engine, visitors)
+        excluded = left_out(engine)
     tell_waiting(paths)
     if args.format == "json":
-        print_json({"visitors": visitors, "journeys": [asdict(each) for each in journeys]})
+        found = {"visitors": visitors, "journeys": [asdict(each) for each in journeys]}
+        print_json(found | left_out_json(excluded))
     elif args.format == "csv":
         names = [field.name for field in fields(Moment)]
         rows = [
@@ -66,8 +77,9 @@ def run(args: argparse.Namespace) -> int:
             for moment in each.moments
         ]
         print_csv(("who", "journey", *names), rows)
+        tell_left_out(excluded)
     else:
-        _print_text(args.who, visitors, journeys, paths)
+        _print_text(args.who, visitors, journeys, paths, excluded)
     return 0
 
 
@@ -83,7 +95,11 @@ def _visitors(engine: Engine, who: str, paths: TrailPaths) -> tuple[str, ...]:
 
 
 def _print_text(
-    who: str, visitors: Sequence[str], journeys: Sequence[Journey], paths: TrailPaths
+    who: str,
+    visitors: Sequence[str],
+    journeys: Sequence[Journey],
+    paths: TrailPaths,
+    excluded: Sequence[LeftOut],
 ) -> None:
     names = known_names(paths)
     events = sum(each.events for each in journeys)
@@ -98,6 +114,7 @@ def _print_text(
     )
     for place, each in enumerate(journeys):
         _print_journey(each, journeys[place + 1 : place + 2], names, is_named=len(visitors) > 1)
+    print_left_out(excluded)
     next_command("flowaudit", "denied", "--trail", paths.trail)
 
 

@@ -2,16 +2,31 @@
 
 import argparse
 import sys
-from typing import Final
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any, Final
 
 from ..errors import VaultError
 from ..journeys.engine import Engine, Include
+from ..journeys.left_out import LeftOut
+from ..report.exclusions import exclusion_sentence
 from ..trail.paths import TrailPaths
 from ..trail.spool import waiting_records
 from ..vault.tokens import Vault
 from .options import record_access, trail_paths
+from .wording import fold
 
-__all__ = ["add_by", "add_top", "find_token", "known_names", "open_engine", "tell_waiting"]
+__all__ = [
+    "add_by",
+    "add_top",
+    "find_token",
+    "known_names",
+    "left_out_json",
+    "open_engine",
+    "print_left_out",
+    "tell_left_out",
+    "tell_waiting",
+]
 
 VAULT_TIMEOUT_S: Final = 5.0
 """Seconds that a reading command waits for the vault."""
@@ -80,6 +95,23 @@ def find_token(paths: TrailPaths, identity: str) -> str | None:
             return vault.find(identity)
     except VaultError:
         return None
+
+
+def print_left_out(found: Sequence[LeftOut]) -> None:
+    """Say what the policy left out; nothing if it left out nothing."""
+    if found:
+        print(f"\n{fold(exclusion_sentence(found))}")
+
+
+def tell_left_out(found: Sequence[LeftOut]) -> None:
+    """The same on standard error, for a format that has no place for it."""
+    if found:
+        print(f"flowaudit: {exclusion_sentence(found)}", file=sys.stderr)
+
+
+def left_out_json(found: Sequence[LeftOut]) -> dict[str, Any]:
+    """The key `left_out`, only where there is something to tell."""
+    return {"left_out": [asdict(each) for each in found]} if found else {}
 
 
 def tell_waiting(paths: TrailPaths) -> None:

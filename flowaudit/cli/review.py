@@ -7,13 +7,20 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
+from ..journeys.left_out import LeftOut, left_out
 from ..journeys.scope import Scope, scope_of
 from ..report.words import amount, moment, period, printable
 from ..review.engine import review
 from ..review.finding import EVENTS_CAP, Finding, Review
 from .options import add_format, add_policy, add_trail, find_policy
 from .output import print_csv, print_json
-from .reading import known_names, open_engine, tell_waiting
+from .reading import (
+    known_names,
+    open_engine,
+    print_left_out,
+    tell_left_out,
+    tell_waiting,
+)
 from .wording import WIDTH, fold, next_command, paint
 
 __all__ = ["add_parser", "finding_json", "run"]
@@ -59,14 +66,16 @@ def run(args: argparse.Namespace) -> int:
     names = known_names(paths) if args.format == "text" else {}
     with engine:
         found = review(engine, declared, names=names)
-        scope = scope_of(engine)
+        scope, excluded = scope_of(engine), left_out(engine)
     tell_waiting(paths)
+    if args.format != "text":
+        tell_left_out(excluded)
     if args.format == "json":
         print_json([finding_json(finding) for finding in found.findings])
     elif args.format == "csv":
         print_csv(_COLUMNS, map(_csv_row, found.findings))
     else:
-        _print_text(found, scope, paths.trail)
+        _print_text(found, scope, paths.trail, excluded)
     return 0
 
 
@@ -106,7 +115,7 @@ def _csv_row(finding: Finding) -> Sequence[object]:
     )
 
 
-def _print_text(found: Review, scope: Scope, trail: Path) -> None:
+def _print_text(found: Review, scope: Scope, trail: Path, excluded: Sequence[LeftOut]) -> None:
     span = period(scope.first_ts, scope.last_ts)
     requests = amount(scope.requests, "request")
     if found.findings:
@@ -125,6 +134,7 @@ def _print_text(found: Review, scope: Scope, trail: Path) -> None:
             print(f"  … and {len(findings) - SHOWN:,} more (--format json has all)")
     _print_list("Not judged", ((n.id, n.count, n.why) for n in found.not_judged))
     _print_list("Left out, as declared", ((s.id, s.count, s.why) for s in found.suppressed))
+    print_left_out(excluded)
     who = next(filter(None, map(_visitor, found.findings)), None)
     if who is None:
         next_command("flowaudit", "denied", "--trail", trail)

@@ -7,9 +7,11 @@ from typing import Final
 from ..journeys.denied import DeniedReport, denied
 from ..journeys.engine import Engine
 from ..journeys.flows import FlowReport, flow_report
+from ..journeys.left_out import left_out as policy_left_out
 from ..review.finding import Finding, Review
 from ..trail.verification import Verification
 from .changes import Release, releases
+from .exclusions import exclusion_sentence
 from .ladder import Ladder, commonest_ladder, ladder
 from .picture import Picture, picture_of
 from .series import Series, client_series, denied_series, journey_series
@@ -97,7 +99,7 @@ def build_report(
         flows: the section `[flows]` of the policy file.
         names: token → identity, for a reader who may know.
         login_path: a redirect to here is a refusal (imported logs).
-        left_out: sentences on what is not counted.
+        left_out: sentences on what is not counted; what the policy left out comes to them.
     """
     flow = flow_report(engine)
     refusals = denied(engine, login_path=login_path)
@@ -120,7 +122,7 @@ def build_report(
         cases=_cases(engine, review.findings[:MOST_CASES], names or {}),
         verification=verification,
         names=names or {},
-        left_out=tuple(left_out),
+        left_out=(*left_out, *filter(None, [exclusion_sentence(policy_left_out(engine))])),
     )
 
 
