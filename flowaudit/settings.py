@@ -107,7 +107,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "trusted_proxies",
         0,
         "a list of networks such as 10.0.0.0/8, or a number of proxies (0 to 32)",
-        "Whose `X-Forwarded-For` is believed: networks, or how many proxies stand in front.",
+        "Whose forwarded headers are believed: networks, or how many proxies stand in front.",
         _proxies,
     ),
     Setting(

@@ -36,6 +36,12 @@ CLOSE_CAUSES: Final = {1008: "forbidden", 1013: "rate-limit"}
 CLOSED_BEFORE_ACCEPT: Final = 403
 """What servers answer to a handshake that the app closes before it accepts."""
 
+_MAY_REPEAT: Final = (
+    (ASGI_NAMES.cookie, b"; "),
+    (ASGI_NAMES.forwarded, b", "),
+    (ASGI_NAMES.forwarded_for, b", "),
+)
+
 
 class AsgiCapture:
     """An ASGI app whose every request and websocket gives an event.
@@ -128,8 +134,8 @@ class AsgiCapture:
             if not isinstance(headers, list):
                 headers = scope["headers"] = list(headers)  # it may be readable only once
             named = dict(headers)
-            if ASGI_NAMES.forwarded_for in named:
-                named[ASGI_NAMES.forwarded_for] = _joined(headers, ASGI_NAMES.forwarded_for)
+            if len(named) < len(headers):
+                _join_repeated(named, headers)
             client = scope.get("client")
             raw = scope.get("raw_path")
             facts = audit.begin(
@@ -269,9 +275,11 @@ def _fail(facts: Facts, error: BaseException) -> None:
         facts.exception = error
 
 
-def _joined(headers: Headers, wanted: bytes) -> bytes:
-    """A header that may be repeated, as one (RFC 9110 §5.3)."""
-    return b", ".join(value for name, value in headers if name == wanted)
+def _join_repeated(named: dict[bytes, bytes], headers: Headers) -> None:
+    """Make one of headers that may stand several times (RFC 9110 §5.3; HTTP/2 splits cookies)."""
+    for wanted, comma in _MAY_REPEAT:
+        if wanted in named:
+            named[wanted] = comma.join(value for name, value in headers if name == wanted)
 
 
 def _content_length(headers: Headers) -> int:

@@ -31,6 +31,7 @@ class Names:
     accept: Any
     cookie: Any
     fetch_dest: Any
+    forwarded: Any
     forwarded_for: Any
     host: Any
     hx_request: Any
@@ -50,6 +51,7 @@ _HEADERS: Final = (
     "accept",
     "cookie",
     "sec-fetch-dest",
+    "forwarded",
     "x-forwarded-for",
     "host",
     "hx-request",
@@ -102,7 +104,7 @@ class Heads:
 
     def look(self, get: Callable[[Any], Any], names: Names, peer: str) -> Visitor:
         """Who sent the headers that `get` gives by the keys in `names`."""
-        key = (
+        key: tuple[Raw, ...] = (
             peer,
             get(names.user_agent),
             get(names.accept),
@@ -115,6 +117,8 @@ class Heads:
             get(names.method_override),
             get(names.original_url) or get(names.rewrite_url),
         )
+        if self._proxies.are_declared:
+            key = (*key, get(names.forwarded))
         visitor = self._visitors.get(key)
         if visitor is None:
             visitor = self._judge(peer, *(_text(value) for value in key[1:]))
@@ -137,8 +141,9 @@ class Heads:
         purpose: str,
         override: str,
         rewritten: str,
+        forwarded: str = "",
     ) -> Visitor:
-        client, is_untrusted = self._proxies.resolve(peer, forwarded_for)
+        client, is_untrusted = self._proxies.resolve(peer, forwarded_for, forwarded)
         odd = {
             "bad-host": bool(host) and clean_host(host) is None,
             "forwarded-untrusted": is_untrusted,

@@ -1,16 +1,22 @@
-"""The client's address: the peer's, or what declared proxies say of it."""
+"""The client's address: the peer's, or what declared proxies say of it.
+
+Proxies say it in `X-Forwarded-For` or `Forwarded` (RFC 7239). Whoever stands in front of them can
+send both, so a proxy must take away the one that it does not write.
+"""
 
 from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final
 
+from .forwarded import forwarded_nodes
+
 __all__ = ["Proxies"]
 
 MAX_HOPS: Final = 32
-"""Entries of an `X-Forwarded-For` that are looked at, from the right."""
+"""Entries of a forwarded header that are looked at, from the right."""
 
 CACHE_SIZE: Final = 8_192
-"""Pairs of peer and header remembered."""
+"""Peers with their headers remembered."""
 
 Resolved = tuple[str, bool]
 """The client's address, and whether a forwarded header was there that nobody vouches for."""
@@ -24,26 +30,39 @@ class Proxies:
         self._networks: tuple[IPv4Network | IPv6Network, ...] = (
             () if isinstance(declared, int) else tuple(ip_network(net, False) for net in declared)
         )
-        self._cache: dict[tuple[str, str], Resolved] = {}
+        self.are_declared = bool(declared)
+        """Whether anybody may be believed at all."""
+        self._cache: dict[tuple[str, str, str], Resolved] = {}
 
-    def resolve(self, peer: str, forwarded_for: str) -> Resolved:
-        """The client behind a peer, given its `X-Forwarded-For` (empty if absent).
+    def resolve(self, peer: str, forwarded_for: str, forwarded: str = "") -> Resolved:
+        """The client behind a peer, given its forwarded headers (empty if absent).
 
         With networks: from the right, the first address that is not a declared proxy. With a
         count: that many entries from the right. An entry that is no address ends the walk at the
-        last one that a declared proxy vouched for.
+        last one that a declared proxy vouched for. If the two headers do not say the same,
+        `X-Forwarded-For` counts, and one of them nobody vouches for.
         """
-        if not forwarded_for:
+        if not forwarded_for and not forwarded:
             return peer, False
-        known = self._cache.get((peer, forwarded_for))
+        key = (peer, forwarded_for, forwarded)
+        known = self._cache.get(key)
         if known is None:
             if len(self._cache) >= CACHE_SIZE:
                 self._cache.clear()
-            known = self._cache[peer, forwarded_for] = self._resolve(peer, forwarded_for)
+            known = self._cache[key] = self._resolve(*key)
         return known
 
-    def _resolve(self, peer: str, forwarded_for: str) -> Resolved:
-        hops = [_address(part) for part in forwarded_for.split(",")[-MAX_HOPS:]]
+    def _resolve(self, peer: str, forwarded_for: str, forwarded: str) -> Resolved:
+        said = []
+        if forwarded_for:
+            said.append(self._walk(peer, forwarded_for.split(",")[-MAX_HOPS:]))
+        if forwarded:
+            said.append(self._walk(peer, forwarded_nodes(forwarded, MAX_HOPS)))
+        client, is_untrusted = said[0]
+        return client, is_untrusted or said[-1] != said[0]
+
+    def _walk(self, peer: str, nodes: Sequence[str | None]) -> Resolved:
+        hops = [_address(node) if node is not None else None for node in nodes]
         if self._count:
             return self._by_count(peer, hops)
         if not self._is_proxy(peer):

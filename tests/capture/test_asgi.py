@@ -321,15 +321,47 @@ def test_odd_headers_are_flagged(
     assert [event.get("flags") for event in events()] == [flags]
 
 
+@pytest.mark.parametrize(
+    "chain",
+    [
+        [(b"x-forwarded-for", b"9.9.9.9"), (b"x-forwarded-for", b"1.2.3.4, 10.0.0.7")],
+        [(b"forwarded", b"for=9.9.9.9"), (b"forwarded", b'for="1.2.3.4:80", for=10.0.0.7')],
+    ],
+    ids=["x-forwarded-for", "forwarded"],
+)
 def test_repeated_forwarded_headers_are_one_chain(
-    make_audit: Callable[..., FlowAudit], events: Events
+    make_audit: Callable[..., FlowAudit], events: Events, chain: list[tuple[bytes, bytes]]
 ) -> None:
     audit = make_audit(trusted_proxies=["10.0.0.0/8"])
-    chain = [(b"x-forwarded-for", b"9.9.9.9"), (b"x-forwarded-for", b"1.2.3.4, 10.0.0.7")]
     call(audit.asgi(answering(START, BODY)), scope(headers=chain))
     audit.flush()
     [event] = events()
     assert (event["client"], event["peer"]) == ("1.2.3.4", "10.0.0.1")
+    assert "forwarded-untrusted" not in event["flags"]
+
+
+def test_forwarded_headers_that_disagree_are_flagged(
+    make_audit: Callable[..., FlowAudit], events: Events
+) -> None:
+    audit = make_audit(trusted_proxies=1)
+    both = headers(x_forwarded_for="1.2.3.4", forwarded="for=9.9.9.9")
+    call(audit.asgi(answering(START, BODY)), scope(headers=both))
+    audit.flush()
+    [event] = events()
+    assert event["client"] == "1.2.3.4"
+    assert "forwarded-untrusted" in event["flags"]
+
+
+def test_a_cookie_header_that_http_2_has_split_is_one(
+    make_audit: Callable[..., FlowAudit], events: Events
+) -> None:
+    audit = make_audit(session_cookie=["sid"])
+    split = [(b"cookie", b"sid=abc"), (b"cookie", b"theme=dark")]
+    call(audit.asgi(answering(START, BODY)), scope(headers=split))
+    call(audit.asgi(answering(START, BODY)), scope(headers=[(b"cookie", b"sid=abc")]))
+    audit.flush()
+    first, second = events()
+    assert first["session"] == second["session"]
 
 
 def test_a_redirect_to_the_login_page_is_a_refusal(
