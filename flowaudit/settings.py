@@ -131,6 +131,13 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "Cookies that hold the app's session id; only a keyed hash is recorded.",
         _texts,
     ),
+    Setting(
+        "agents",
+        (),
+        "a list of texts",
+        "Parts of a User-Agent that mark an AI agent, beside the maintained list.",
+        _texts,
+    ),
     Setting("witnesses", (), "a list of places", "Where checkpoints are published.", _texts),
     Setting(
         "queue_size",

@@ -65,6 +65,7 @@ class FlowAudit:
         query_keys: Sequence[str] | None = None,
         login_paths: Sequence[str] | None = None,
         session_cookie: str | Sequence[str] | None = None,
+        agents: Sequence[str] | None = None,
         witnesses: Sequence[str] | None = None,
         queue_size: int | None = None,
         group_ms: int | None = None,
@@ -82,6 +83,7 @@ class FlowAudit:
             "query_keys": query_keys,
             "login_paths": login_paths,
             "session_cookie": session_cookie,
+            "agents": agents,
             "witnesses": witnesses,
             "queue_size": queue_size,
             "group_ms": group_ms,
@@ -101,6 +103,7 @@ class FlowAudit:
             query_keys=frozenset(self.settings["query_keys"]),
             login_paths=self.settings["login_paths"],
             session_cookies=self.settings["session_cookie"],
+            agents=self.settings["agents"],
         )
         self._heads = Heads(Proxies(self.settings["trusted_proxies"]))
         self._targets = Targets()
@@ -140,7 +143,6 @@ class FlowAudit:
         facts.kind, facts.route = "note", name_text(f"job:{name}")
         if actor is not None:
             facts.said.identity = actor
-            facts.said.actor_kind = "service" if actor.startswith("service:") else None
             facts.said.roles = role_names(roles)
         token = current.set(facts)
         try:
@@ -281,7 +283,8 @@ class FlowAudit:
         """Whether the event can be made at once; if it is left out, the request is done."""
         if facts.kind != "request":
             return True
-        rule = ruling(self.policy, facts)
+        kind = self._composer.kinds.of(facts, facts.identity is not None)
+        rule = ruling(self.policy, facts, kind)
         if rule.level == "none":
             facts.done = True
             self._recorder.count_dropped(rule.name)
@@ -294,10 +297,13 @@ class FlowAudit:
 
     def _add_payload(self, facts: Facts, payload: Payload) -> None:
         """Put what may be kept of the bodies to what the app notes; without it, if that fails."""
+        if payload.is_told:
+            return
         try:
             add_payload(facts, payload)
         except Exception as error:
             self.note_failure(error)
+            payload.is_told = True
 
     def _finish_guarded(self, facts: Facts) -> None:
         facts.done = True

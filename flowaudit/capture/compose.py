@@ -10,6 +10,7 @@ from ..policy.classify import Verdict, classify
 from ..policy.redact import clean_request_id, clean_trace_id, redact_query, redact_referer
 from ..policy.signs import attack_flags
 from ..vault.tokens import Vault
+from .actors import ActorKinds, kind_of_identity
 from .facts import Facts, Said, SignIn, cookie_value, header_text
 from .pieces import request_pieces
 
@@ -55,7 +56,9 @@ class Composer:
         query_keys: frozenset[str],
         login_paths: tuple[str, ...],
         session_cookies: tuple[str, ...],
+        agents: tuple[str, ...] = (),
     ) -> None:
+        self.kinds = ActorKinds(agents)
         self._vault = vault
         self._query_keys = query_keys
         self._login_paths = login_paths
@@ -69,6 +72,8 @@ class Composer:
         `None` if it does, or if the vault's file must be asked first: then `compose`.
         """
         said, vault = facts.said_, self._vault
+        if not self.kinds.is_ready(facts):
+            return None
         if said is None:
             actor, via = facts.user, facts.via
         elif said.sign_ins or said.events:
@@ -93,10 +98,12 @@ class Composer:
         return self._request(facts, actor, session, via)
 
     def is_ready(self, facts: Facts) -> bool:
-        """Whether `compose` can do without touching the vault's file."""
+        """Whether `compose` can do without the vault's file and without a new User-Agent."""
         vault = self._vault
-        return all(vault.cached(name) is not None for name in facts.identities()) and all(
-            vault.cached_hash(*tag) is not None for tag in self._tags(facts)
+        return (
+            self.kinds.is_ready(facts)
+            and all(vault.cached(name) is not None for name in facts.identities())
+            and all(vault.cached_hash(*tag) is not None for tag in self._tags(facts))
         )
 
     def compose(self, facts: Facts) -> tuple[list[Event], Pieces]:
@@ -142,7 +149,8 @@ class Composer:
             verdict = self._classify(facts, said)
         kept = redact_query(query, self._query_keys) if query and self._query_keys else None
         referer = self._referer(facts.referer) if facts.referer else ""
-        return request_pieces(facts, verdict, actor, session, via, flags, kept, referer)
+        kind = self.kinds.of(facts, actor is not None)
+        return request_pieces(facts, verdict, actor, kind, session, via, flags, kept, referer)
 
     def _flags(self, facts: Facts, is_known: bool) -> str:
         """The member of the flags of a request whose target, query or identity is odd."""
@@ -237,8 +245,9 @@ class Composer:
             data["previous_session"] = who.old_session
         if sign_in.action == "logout":
             session = who.old_session or session
-        actor = who.tokens.get(sign_in.identity) if sign_in.identity else None
-        core, personal = _beside(facts, "auth", sign_in.action, sign_in.ts, actor, session, who)
+        core, personal = _beside(
+            facts, "auth", sign_in.action, sign_in.ts, sign_in.identity, session, who
+        )
         core.update(outcome=sign_in.outcome, reason=sign_in.reason)
         personal["login"] = who.hashes.get(("login", sign_in.name)) if sign_in.name else None
         return Core(**core), Personal(data=data or None, **personal)
@@ -248,8 +257,7 @@ class Composer:
         for kind, action, ts, values in said.events:
             if kind not in KINDS or (action is not None and action not in ACTIONS[kind]):
                 continue
-            actor = who.tokens.get(facts.identity) if facts.identity else None
-            core, personal = _beside(facts, kind, action, ts, actor, who.session, who)
+            core, personal = _beside(facts, kind, action, ts, facts.identity, who.session, who)
             if kind == "auth" and "target" in values:
                 values = _with_token(values, who.tokens.get(str(values["target"])))
             if kind in _IN_FACTS:
@@ -271,18 +279,19 @@ def _beside(
     kind: str,
     action: str | None,
     ts: int,
-    actor: str | None,
+    identity: str | None,
     session: str | None,
     who: _Who,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The fields that an event beside a request shares with it."""
     visitor = facts.visitor
+    actor = who.tokens.get(identity) if identity else None
     core = {
         "kind": kind,
         "action": action,
         "ts": ts,
         "actor": actor,
-        "actor_kind": "user" if actor else None,
+        "actor_kind": kind_of_identity(identity) if actor else None,
         "flags": None if who.is_known else [UNAVAILABLE],
         "host": visitor.host,
         "outcome": "ok",

@@ -19,7 +19,6 @@ __all__ = ["request_pieces"]
 CACHE_SIZE: Final = 4_096
 """Names remembered as members; emptied when full. They are the app's own words, thus few."""
 
-_ACTOR_KINDS: Final = frozenset(["user", "service", "agent", "bot", "anonymous", "system"])
 _METHODS: Final = {
     name: member("method", name)
     for name in ("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE")
@@ -44,6 +43,7 @@ def request_pieces(
     facts: Facts,
     verdict: Verdict,
     actor: str | None,
+    kind: str,
     session: str | None,
     via: str | None,
     flags: str,
@@ -55,25 +55,24 @@ def request_pieces(
     Args:
         facts: what happened; its visitor and target bring the members that are theirs.
         verdict: outcome and reason.
-        actor: token of who acted; `via` of who really acts; `session`: keyed hash of the session.
+        actor: token of who acted, and `kind` of actor; `via`: token of who really acts.
+        session: keyed hash of the session.
         flags: the member of the flags; `referer` that of the referer.
         query: what may be kept of the query.
     """
     said, visitor, target = facts.said_, facts.visitor, facts.target
-    kind, roles = facts.actor_kind, facts.roles
+    roles = facts.roles
     resource, resource_id = facts.resource, facts.resource_id
     flow = privileged = rows = step = ""
     data = visitor.data_member
     if said is not None:
-        kind, roles = said.actor_kind or kind, said.roles or roles
+        roles = said.roles or roles
         if said.resource is not None:
             resource, resource_id = said.resource, said.resource_id
         flow, step = member("flow", said.flow), member("step", said.step)
         privileged, rows = member("privileged", said.privileged), member("rows", said.rows)
         if said.data:
             data = member("data", {**said.data, **(visitor.data or {})})
-    if kind not in _ACTOR_KINDS:
-        kind = "user" if actor is not None else "anonymous"
     action = "" if facts.action is None else _names["action", facts.action]
     actor = "" if actor is None else f',"actor":"{actor}"'
     bytes_in = f',"bytes_in":{facts.bytes_in}' if facts.bytes_in else ""

@@ -3,7 +3,7 @@
 from typing import Final
 
 from ..event import MAX_PERSONAL_BYTES, Personal, encode_personal
-from ..policy.rule import ACTOR_KINDS, Late, Rule
+from ..policy.rule import Late, Rule
 from ..policy.rules import Policy
 from .bodies import Payload
 from .facts import Facts
@@ -14,12 +14,12 @@ MAX_DATA_BYTES: Final = MAX_PERSONAL_BYTES - 32 * 1024
 """Room for `data` with the payload in it; the rest is for the event's other fields."""
 
 
-def ruling(policy: Policy, facts: Facts) -> Rule:
-    """The rule that decides about a request, now that its handler has run.
+def ruling(policy: Policy, facts: Facts, kind: str) -> Rule:
+    """The rule that decides about a request of an actor of some kind, now that its handler has run.
 
     Where it is of level `payload`, `facts.payload` is ready to be told; else it is let go.
     """
-    rule = policy.decide(facts.method, facts.target.raw).rule(_late(facts))
+    rule = policy.decide(facts.method, facts.target.raw).rule(_late(facts, kind))
     payload = facts.payload
     if rule.named is None:
         if payload is not None:
@@ -45,12 +45,9 @@ def add_payload(facts: Facts, payload: Payload) -> None:
     said.data = data
 
 
-def _late(facts: Facts) -> Late:
+def _late(facts: Facts, kind: str) -> Late:
     said = facts.said_
-    resource, kind = facts.resource, facts.actor_kind
-    if said is not None:
-        resource = said.resource if said.resource is not None else resource
-        kind = said.actor_kind if said.actor_kind in ACTOR_KINDS else kind
-    if kind not in ACTOR_KINDS:
-        kind = "anonymous" if facts.identity is None else "user"
+    resource = facts.resource
+    if said is not None and said.resource is not None:
+        resource = said.resource
     return Late(facts.route, resource, kind)

@@ -59,6 +59,7 @@ def requests(draw: Any) -> tuple[Facts, Pieces]:
         facts,
         Verdict(draw(st.sampled_from(["ok", "denied"])), draw(names)),
         draw(st.sampled_from([None, "a" * 52])),
+        "user",
         draw(st.sampled_from([None, "s" * 32])),
         draw(st.sampled_from([None, "b" * 52])),
         facts.visitor.flags_member,
