@@ -116,15 +116,17 @@ class FlowAuditFlask:
             facts.exception = exception
 
     def _take_route(self, facts: Facts) -> None:
-        rule = request.url_rule or _rule_of_another_method()
+        rule, values = request.url_rule, request.view_args
+        if rule is None:
+            rule, values = _met_by_another_method()
         if rule is None:
             return
         template, catch_alls = _template(rule.rule)
         environ = request.environ
         root = environ.get(_ROOT_KEY, "")
         facts.route = route_template(environ.get("SCRIPT_NAME", "")[len(root) :], template)
-        values = {k: v for k, v in (request.view_args or {}).items() if k not in catch_alls}
-        facts.resource, facts.resource_id = resource_of(facts.route, values)
+        named = {k: v for k, v in (values or {}).items() if k not in catch_alls}
+        facts.resource, facts.resource_id = resource_of(facts.route, named)
 
     def _take_person(self, app: Flask, facts: Facts, response: Response | None) -> None:
         facts.act(people.actor_of(app))
@@ -140,13 +142,16 @@ def _template(rule: str) -> tuple[str, frozenset[str]]:
     return _CONVERTER.sub(r"{\g<name>}", rule), frozenset(paths)
 
 
-def _rule_of_another_method() -> Any:
-    """The rule that a request with a method it does not allow would have met."""
+def _met_by_another_method() -> tuple[Any, dict[str, Any] | None]:
+    """Rule and values that a request with a method it does not allow would have met."""
     refused = request.routing_exception
     if not isinstance(refused, MethodNotAllowed) or not refused.valid_methods:
-        return None
+        return None, None
     context: Any = flask_globals.request_ctx
     adapter = vars(context._get_current_object()).get("url_adapter")
     if adapter is None:
-        return None
-    return adapter.match(method=next(iter(refused.valid_methods)), return_rule=True)[0]
+        return None, None
+    found: tuple[Any, dict[str, Any]] = adapter.match(
+        method=next(iter(refused.valid_methods)), return_rule=True
+    )
+    return found

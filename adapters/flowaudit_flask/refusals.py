@@ -9,7 +9,7 @@ from werkzeug.exceptions import SecurityError
 
 from flowaudit.capture.facts import Facts
 
-__all__ = ["cause_of", "is_refusal_to_login"]
+__all__ = ["cause_of"]
 
 _REDIRECTS: Final = frozenset([301, 302, 303, 307, 308])
 
@@ -24,20 +24,21 @@ def cause_of(app: Flask, response: Response, facts: Facts) -> str | None:
         return None
     if isinstance(request.routing_exception, SecurityError):
         return "bad-host"
-    if status in _REDIRECTS and is_refusal_to_login(app, response.location or "", facts):
+    if status in _REDIRECTS and _leads_to_login(app, response.location or ""):
         return "login-required"
     return "csrf" if facts.exception is None and _failed_csrf(app, status) else None
 
 
-def is_refusal_to_login(app: Flask, location: str, facts: Facts) -> bool:
-    """Whether a redirect leads to Flask-Login's page, from elsewhere and not from a sign-out."""
-    if facts.said_ is not None and facts.said_.sign_ins:
-        return False
+def _leads_to_login(app: Flask, location: str) -> bool:
+    """Whether a redirect leads to Flask-Login's page, from elsewhere."""
     paths = _PATHS.get(app)
     if paths is None:
         paths = _PATHS[app] = _sign_in_paths(app)
     path = urlsplit(location).path.removeprefix(request.script_root)
-    return path in paths and request.path not in paths
+    here = request.path
+    return path in paths and not any(
+        here == page or (page != "/" and here.startswith(f"{page.rstrip('/')}/")) for page in paths
+    )
 
 
 def _sign_in_paths(app: Flask) -> frozenset[str]:

@@ -43,6 +43,12 @@ _MAY_REPEAT: Final = (
 )
 
 
+_WITHOUT_BODY: Final = frozenset([204, 304])
+
+_EMPTY: Final = ((b"content-length", b"0"), (b"Content-Length", b"0"))
+"""A header that announces no body; Django writes it with capitals."""
+
+
 class AsgiCapture:
     """An ASGI app whose every request and websocket gives an event.
 
@@ -100,6 +106,7 @@ class AsgiCapture:
                 facts.status = status = message.get("status")
                 if self._cookies or status is None or status >= 300:
                     self._look_at_answer(facts, headers)
+                is_last = _is_bodiless(facts.method, status, headers)
             elif kind == "http.response.trailers":
                 is_last = not message.get("more_trailers", False)
             elif kind == "http.response.pathsend":
@@ -110,7 +117,11 @@ class AsgiCapture:
                 is_last = not (has_trailers or message.get("more_body", False))
             if is_last and not facts.done and not self._finish_at_once(scope, facts):
                 await self.audit.finish_async(facts)
-            await send(message)
+            try:
+                await send(message)
+            except OSError:  # what a server raises once the client is gone (ASGI, HTTP 2.4)
+                facts.disconnected = facts.disconnected or not facts.done
+                raise
 
         token = current.set(facts)
         try:
@@ -280,6 +291,15 @@ def _join_repeated(named: dict[bytes, bytes], headers: Headers) -> None:
     for wanted, comma in _MAY_REPEAT:
         if wanted in named:
             named[wanted] = comma.join(value for name, value in headers if name == wanted)
+
+
+def _is_bodiless(method: str, status: object, headers: object) -> bool:
+    """Whether a client has the whole answer with its head: then the event is due before that."""
+    return (
+        method == "HEAD"
+        or status in _WITHOUT_BODY
+        or (isinstance(headers, list) and any(empty in headers for empty in _EMPTY))
+    )
 
 
 def _content_length(headers: Headers) -> int:

@@ -165,6 +165,8 @@ class Composer:
         cause = facts.cause
         if cause is None and facts.location is not None and self._leads_to_login(facts):
             cause = "login-required"
+        if cause == "login-required" and said is not None and _follows_auth(facts, said):
+            cause = None
         return classify(
             facts.status,
             denied=said.denied if said is not None else None,
@@ -179,9 +181,6 @@ class Composer:
         target = facts.location
         if not target or not self._login_paths or not 300 <= (facts.status or 0) < 400:
             return False
-        said = facts.said_
-        if said is not None and (said.sign_ins or any(kind == "auth" for kind, *_ in said.events)):
-            return False  # after a sign-out or a new password everybody is sent there
         if "://" in target[:12] or target.startswith("//"):
             target = "/" + target.split("//", 1)[1].partition("/")[2]
         return target.startswith(self._login_paths) and not facts.target.raw.startswith(
@@ -266,6 +265,14 @@ class Composer:
                 personal["data"] = values or None
             events.append((Core(**core), Personal(**personal)))
         return events
+
+
+def _follows_auth(facts: Facts, said: Said) -> bool:
+    """Whether a redirect follows a sign-out or a new password: then everybody is sent to the
+    sign-in page, and nobody is refused.
+    """
+    told = bool(said.sign_ins) or any(kind == "auth" for kind, *_ in said.events)
+    return told and 300 <= (facts.status or 0) < 400
 
 
 def _with_token(values: dict[str, Any], token: str | None) -> dict[str, Any]:

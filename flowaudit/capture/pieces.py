@@ -76,7 +76,8 @@ def request_pieces(
     action = "" if facts.action is None else _names["action", facts.action]
     actor = "" if actor is None else f',"actor":"{actor}"'
     bytes_in = f',"bytes_in":{facts.bytes_in}' if facts.bytes_in else ""
-    bytes_out = f',"bytes_out":{facts.bytes_out}' if facts.bytes_out else ""
+    has_body = facts.bytes_out and facts.method != "HEAD"  # of a HEAD the server sends none
+    bytes_out = f',"bytes_out":{facts.bytes_out}' if has_body else ""
     duration_us = (time.perf_counter_ns() - facts.start_ns) // 1_000
     method = _METHODS.get(facts.method) or member("method", _method(facts.method))
     before_n = (

@@ -73,7 +73,7 @@ def fresh_audit(audit: FlowAudit) -> None:
 
 def __getattr__(name: str) -> Any:
     if name == "urlpatterns":
-        from .test_conformance import django_urls
+        from .conformance.build_django import django_urls
         from .test_django import more_urls
 
         return [*django_urls(), *more_urls()]

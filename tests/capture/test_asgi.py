@@ -127,6 +127,36 @@ def test_the_event_is_spooled_before_the_last_message_leaves(audit: FlowAudit) -
 
 
 @pytest.mark.parametrize(
+    ("method", "status", "headers"),
+    [
+        pytest.param("HEAD", 200, [(b"content-length", b"5")], id="head"),
+        pytest.param("GET", 204, [], id="no-content"),
+        pytest.param("GET", 304, [], id="not-modified"),
+        pytest.param("GET", 302, [(b"content-length", b"0")], id="empty"),
+        pytest.param("GET", 200, [(b"Content-Length", b"0")], id="empty-with-capitals"),
+    ],
+)
+def test_the_event_is_spooled_before_the_head_of_an_answer_without_body(
+    audit: FlowAudit, events: Events, method: str, status: int, headers: list[Any]
+) -> None:
+    """A server sends the head at once, and a client then has the whole answer."""
+    recorder = audit._recorder
+    seen = []
+
+    async def send(message: Message) -> None:
+        assert recorder._source is not None
+        seen.append(recorder._source.last_n)
+
+    app = audit.asgi(answering({**START, "status": status, "headers": headers}, BODY))
+    asyncio.run(app(scope(method=method), None, send))  # type: ignore[arg-type]
+    assert seen == [2, 2]
+    audit.flush()
+    [event] = events()
+    assert (event["status"], event["outcome"]) == (status, "ok")
+    assert "bytes_out" not in event
+
+
+@pytest.mark.parametrize(
     "messages",
     [
         [START, BODY],
@@ -207,6 +237,22 @@ def test_a_client_that_leaves_is_told(
         "aborted",
         "client-left",
     )
+
+
+def test_a_client_that_is_gone_when_a_block_is_sent_is_told(
+    audit: FlowAudit, events: Events
+) -> None:
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            raise OSError("the client has gone")
+
+    app = audit.asgi(answering(START, {**BODY, "more_body": True}, BODY))
+    with pytest.raises(OSError, match="gone"):
+        asyncio.run(app(scope(), None, send))  # type: ignore[arg-type]
+    audit.flush()
+    assert [(event["outcome"], event["reason"]) for event in events()] == [
+        ("aborted", "client-left")
+    ]
 
 
 def test_an_app_that_answers_nothing_is_an_error(audit: FlowAudit, events: Events) -> None:

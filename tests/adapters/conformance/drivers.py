@@ -124,7 +124,9 @@ async def _http(app: Any, call: Call, answer: Answer) -> None:
     async def send(message: Any) -> None:
         if message["type"] == "http.response.start":
             answer.status = message["status"]
-            answer.headers = [(n.decode(), v.decode("latin-1")) for n, v in message["headers"]]
+            answer.headers = [
+                (n.decode().lower(), v.decode("latin-1")) for n, v in message["headers"]
+            ]
         elif message["type"] == "http.response.body":
             answer.body += message.get("body", b"")
             if call.leaves:
@@ -168,6 +170,9 @@ def wsgi_client(app: Any) -> Client:
 
     def send(call: Call) -> Answer:
         answer = Answer()
+        if call.sends is not None:
+            answer.error = NotImplementedError("WSGI has no websockets")
+            return answer
         try:
             _wsgi(app, call, answer)
         except Exception as error:
