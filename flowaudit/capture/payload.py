@@ -5,7 +5,7 @@ do something only for requests that such a rule may speak of.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Final
 
 from .bodies import Body, Payload
 from .context import current
@@ -13,6 +13,8 @@ from .sink import Sink
 from .streams import Blocks, Guard, Input, SizedBlocks
 
 __all__ = ["tapped_asgi", "tapped_wsgi"]
+
+_CGI_NAMES: Final = ("CONTENT_LENGTH", "CONTENT_TYPE")
 
 
 def tapped_asgi(app: Any, audit: Sink) -> Any:
@@ -129,8 +131,9 @@ class _TappedWsgi:
 
 
 def _headers_of(environ: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Header names and values; the two that CGI names otherwise some servers give twice."""
     for key, value in environ.items():
-        if key.startswith("HTTP_"):
+        if key.startswith("HTTP_") and key[5:] not in _CGI_NAMES:
             yield key[5:].replace("_", "-"), value
-        elif key in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+        elif key in _CGI_NAMES:
             yield key.replace("_", "-"), value
