@@ -306,6 +306,7 @@ def _beside(
         "route": facts.route,
         "session": session,
         "trace": clean_trace_id(header_text(facts.traceparent)) if facts.traceparent else None,
+        "via": who.tokens.get(facts.delegate) if facts.delegate and actor else None,
     }
     personal = {"client": visitor.client, "peer": visitor.peer, "ua": visitor.ua}
     return core, personal

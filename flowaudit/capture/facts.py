@@ -156,6 +156,10 @@ class Facts(msgspec.Struct, eq=False):
     payload: Payload | None = None
     """Its bodies, where the policy asks for what is in them."""
 
+    def __repr__(self) -> str:
+        """Nothing of what it holds: error pages and mails print the environ that it lies in."""
+        return f"<Facts of a {self.kind}>"
+
     def act(self, actor: "Actor | str | None") -> None:
         """Take who acts from an adapter, or from the function that an app gave it."""
         if isinstance(actor, str):

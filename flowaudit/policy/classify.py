@@ -42,6 +42,8 @@ CAUSES: Final = {
     "forbidden": "denied",
     "method": "denied",
     "rate-limit": "throttled",
+    "too-large": "invalid",
+    "validation": "invalid",
 }
 """What a framework's signal or an adapter can tell, in the order of the table."""
 

@@ -30,6 +30,24 @@ def tell(scope: Any, facts: Facts) -> None:
     facts.resource, facts.resource_id = "items", "7"
 
 
+def test_facts_in_an_environ_show_nothing_to_an_error_page() -> None:
+    facts = Facts(1, "GET", cookie="sessionid=s3cret", user="user:1")
+    assert repr({"flowaudit.facts": facts}) == "{'flowaudit.facts': <Facts of a request>}"
+
+
+def test_what_is_told_beside_a_request_has_its_via_too(audit: FlowAudit, events: Events) -> None:
+    async def granting(scope: Any, receive: Any, send: Any) -> None:
+        flowaudit.login("user:1")
+        flowaudit.identify("user:1", via="user:2")
+        flowaudit.record("auth", "grant", target="user:3")
+        await app(scope, receive, send)
+
+    call(audit.asgi(granting), scope())
+    audit.flush()
+    with Vault(audit.paths.vault) as vault:
+        assert [vault.identity(event["via"]) for event in events()] == ["user:2"] * 3
+
+
 def test_an_adapter_tells_actor_roles_via_and_resource(audit: FlowAudit, events: Events) -> None:
     for _ in range(2):  # the first asks the vault, the second is made from memory
         call(AsgiCapture(app, audit, tell), scope())

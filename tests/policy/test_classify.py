@@ -41,6 +41,8 @@ def raised_while(handled: Exception, *, is_hidden: bool = False) -> Exception:
         (403, {"cause": "csrf"}, "denied", "csrf"),
         (400, {"cause": "origin"}, "denied", "origin"),
         (400, {"cause": "bad-host"}, "denied", "bad-host"),
+        (400, {"cause": "validation"}, "invalid", "validation"),
+        (400, {"cause": "too-large"}, "invalid", "too-large"),
         (403, {}, "denied", "forbidden"),
         (500, {"exception": PermissionDenied()}, "denied", "forbidden"),
         (500, {"exception": Mine()}, "denied", "forbidden"),
