@@ -77,6 +77,12 @@ def _whole(least: int, most: int) -> Callable[[object], int]:
     return read
 
 
+def _part(value: object) -> str:
+    if value not in ("core", "whole"):
+        raise ValueError
+    return str(value)
+
+
 def _clock(value: object) -> Callable[[], float]:
     if not callable(value):
         raise TypeError
@@ -137,6 +143,13 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "a list of texts",
         "Parts of a User-Agent that mark an AI agent, beside the maintained list.",
         _texts,
+    ),
+    Setting(
+        "emit",
+        None,
+        "core or whole",
+        "What of each committed event is also printed as a line of JSON: `core` or `whole`.",
+        _part,
     ),
     Setting("witnesses", (), "a list of places", "Where checkpoints are published.", _texts),
     Setting(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-CORE = ["errors", "_version", "settings", "event", "proofs", "policy", "vault", "trail"]
+CORE = ["errors", "_version", "oplog", "settings", "event", "proofs", "policy", "vault", "trail"]
 WRITE = ["capture", "changes", "outbound", "environment"]
 READ = ["archive", "journeys", "review", "story", "export", "report"]
 TOP = ["viewer", "cli"]

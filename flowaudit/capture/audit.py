@@ -3,16 +3,16 @@
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-import structlog
 from starlette.concurrency import run_in_threadpool
 
 from ..errors import SettingError
 from ..event import ACTIONS, KINDS, Core, Personal, clean_map
+from ..oplog import OPLOG
 from ..policy.proxies import Proxies
 from ..policy.rules import Policy, load_policy
 from ..settings import resolve
@@ -25,6 +25,7 @@ from .compose import Composer
 from .context import current
 from .facts import Facts, name_text, role_names
 from .heads import Heads, Names
+from .logs import add_request_fields
 from .process import process_facts
 from .ruling import add_payload, ruling
 from .targets import Targets
@@ -37,8 +38,6 @@ VAULT_TIMEOUT_S: Final = 1.0
 
 LOG_EVERY: Final = 1_000
 """Of our own failures inside requests, the first and then one in so many is logged."""
-
-_LOG = structlog.get_logger("flowaudit")
 
 
 class FlowAudit:
@@ -66,6 +65,7 @@ class FlowAudit:
         login_paths: Sequence[str] | None = None,
         session_cookie: str | Sequence[str] | None = None,
         agents: Sequence[str] | None = None,
+        emit: str | None = None,
         witnesses: Sequence[str] | None = None,
         queue_size: int | None = None,
         group_ms: int | None = None,
@@ -84,6 +84,7 @@ class FlowAudit:
             "login_paths": login_paths,
             "session_cookie": session_cookie,
             "agents": agents,
+            "emit": emit,
             "witnesses": witnesses,
             "queue_size": queue_size,
             "group_ms": group_ms,
@@ -116,6 +117,7 @@ class FlowAudit:
             clock_us=self.now_us,
             queue_size=self.settings["queue_size"],
             group_ms=self.settings["group_ms"],
+            emit=self.settings["emit"],
         )
 
     # -- wrappers ----------------------------------------------------------------------------
@@ -176,6 +178,20 @@ class FlowAudit:
             facts=kept if is_core else None,
         )
         self._recorder.append(core, None if is_core else Personal(data=kept))
+
+    def log_fields(
+        self, logger: object, method: str, fields: MutableMapping[str, Any]
+    ) -> MutableMapping[str, Any]:
+        """A structlog processor: adds actor, session, request, trace, route and source to a line.
+
+        All as they stand in the trail, so that a line leads to its event: tokens, no identities.
+        Outside requests and jobs it adds nothing.
+        """
+        try:
+            add_request_fields(fields, self._vault, self._recorder.source)
+        except Exception as error:
+            self.note_failure(error)
+        return fields
 
     # -- life --------------------------------------------------------------------------------
 
@@ -277,7 +293,7 @@ class FlowAudit:
             self.capture_failures += 1
             count = self.capture_failures
         if count % LOG_EVERY == 1:
-            _LOG.error("a request was not captured whole", error=repr(error), count=count)
+            OPLOG.error("a request was not captured whole", error=repr(error), count=count)
 
     def _is_ready_by_policy(self, facts: Facts) -> bool:
         """Whether the event can be made at once; if it is left out, the request is done."""

@@ -11,10 +11,10 @@ import weakref
 from collections.abc import Callable, Mapping
 from typing import Final
 
-import structlog
-
 from ..event import Core, Personal, Pieces, Value, cut
+from ..oplog import OPLOG
 from .adoption import Loss
+from .emission import Emission
 from .paths import TrailPaths
 from .source import LiveSource
 from .writer import HEARTBEAT_S, Writer
@@ -26,8 +26,6 @@ CLOSE_S: Final = 10.0
 
 CLOSE_FAILING_S: Final = 2.0
 """As `CLOSE_S`, if the trail is failing already."""
-
-_LOG = structlog.get_logger("flowaudit")
 
 
 class Recorder:
@@ -45,12 +43,14 @@ class Recorder:
         clock_us: Callable[[], int],
         queue_size: int,
         group_ms: int,
+        emit: str | None = None,
     ) -> None:
         self._paths = paths
         self._facts = process_facts
         self._clock_us = clock_us
         self._queue_size = queue_size
         self._group_s = group_ms / 1_000
+        self._emission = Emission(emit) if emit is not None else None
         self._lock = threading.Lock()  # owns the two below
         self._source: LiveSource | None = None
         self._writer: Writer | None = None
@@ -138,9 +138,9 @@ class Recorder:
         writer.give_up.set()
         source.wake.set()
         if source.spool.kind == "file":
-            _LOG.warning("events wait in the spool for adoption", events=waiting, trail=str(trail))
+            OPLOG.warning("events wait in the spool for adoption", events=waiting, trail=str(trail))
             return
-        _LOG.error("events are LOST: the spool was in memory", events=waiting, trail=str(trail))
+        OPLOG.error("events are LOST: the spool was in memory", events=waiting, trail=str(trail))
         self._past_lost += waiting
         if source.last_n >= first:
             count = source.last_n - first + 1
@@ -161,7 +161,7 @@ class Recorder:
                 )
                 while self._untold and source.put_gap(self._untold[0]):
                     del self._untold[0]
-                self._writer = Writer(source, self._paths, self._group_s)
+                self._writer = Writer(source, self._paths, self._group_s, self._emission)
                 self._source = source
             return self._source
 

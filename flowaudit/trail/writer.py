@@ -4,10 +4,10 @@ import threading
 import time
 from typing import Final
 
-import structlog
-
 from ..errors import FlowauditError
+from ..oplog import OPLOG
 from .adoption import Loss, adopt_dead_sources
+from .emission import Emission
 from .paths import TrailPaths
 from .source import GROUP_EVENTS, LiveSource
 from .spool import Taken, boot_id
@@ -27,8 +27,6 @@ RETRY_S: Final = (0.1, 5.0)
 LOG_EVERY: Final = 100
 """Of a run of failed commits, the first and then one in so many is logged."""
 
-_LOG = structlog.get_logger("flowaudit")
-
 
 class Writer:
     """Commits what a source spools, adopts what the dead left, and tells losses.
@@ -36,7 +34,13 @@ class Writer:
     Ends by itself once its source has ended and everything is committed, or `give_up` is set.
     """
 
-    def __init__(self, source: LiveSource, paths: TrailPaths, group_s: float) -> None:
+    def __init__(
+        self,
+        source: LiveSource,
+        paths: TrailPaths,
+        group_s: float,
+        emission: Emission | None = None,
+    ) -> None:
         self.give_up = threading.Event()
         """Set to end although the trail takes nothing; the spool is left for adoption."""
         self.failures = 0
@@ -45,6 +49,7 @@ class Writer:
         """Commits that failed."""
         self._source = source
         self._group_s = group_s
+        self._emission = emission
         self._trail = Trail(paths, lock_timeout_s=None)
         self._is_hurried = False
         self._unsure: Taken | None = None  # handed to the trail, and no answer yet
@@ -117,7 +122,9 @@ class Writer:
             # a commit that failed may have reached the disk all the same: the trail knows
             if self._unsure is None or self._trail.last_n(source.id) < taken.last_n:
                 self._unsure = taken
-                self._trail.append(taken.pairs, source.id, taken.last_n, running=self._boot)
+                first = self._trail.append(taken.pairs, source.id, taken.last_n, running=self._boot)
+                if self._emission is not None:
+                    self._emission.emit(first, taken.pairs)
             self._unsure = None
             source.release(taken)
             with self._committed:
@@ -134,7 +141,7 @@ class Writer:
         self.failed += 1
         self.failures += 1
         if self.failures % LOG_EVERY == 1:
-            _LOG.error("the trail cannot be written; events wait in the spool", error=str(error))
+            OPLOG.error("the trail cannot be written; events wait in the spool", error=str(error))
         self.give_up.wait(min(RETRY_S[0] * 2 ** min(self.failures, 10), RETRY_S[1]))
 
     def _end(self) -> None:
@@ -144,5 +151,5 @@ class Writer:
                 self._trail.append([], self._source.id, 0)
             self._trail.close()
         except (FlowauditError, OSError, ValueError) as error:
-            _LOG.warning("the trail's end was not signed", error=str(error))
+            OPLOG.warning("the trail's end was not signed", error=str(error))
         self._source.spool.close(remove=is_whole)

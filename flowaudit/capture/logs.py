@@ -1,0 +1,62 @@
+"""The app's own log lines, with who and which request they belong to."""
+
+import asyncio
+from collections.abc import MutableMapping
+from typing import Any
+
+from ..errors import VaultError
+from ..policy.redact import clean_request_id, clean_trace_id
+from ..vault.tokens import Vault
+from .context import current
+from .facts import Facts, header_text
+
+__all__ = ["add_request_fields"]
+
+
+def add_request_fields(fields: MutableMapping[str, Any], vault: Vault, source: str) -> None:
+    """Add what the log line's request is known by, in the words of its event.
+
+    `actor` and `session` are the tokens that stand in the trail, never an identity; `request`,
+    `trace`, `route`; and `source`. What the line says itself is left as it is.
+    """
+    facts = current.get()
+    if facts is None:
+        return
+    found = {
+        "actor": _token(vault, facts),
+        "request": clean_request_id(header_text(facts.request_id)),
+        "route": facts.route,
+        "session": _session(vault, facts),
+        "source": source or None,
+        "trace": clean_trace_id(header_text(facts.traceparent)),
+    }
+    for name, value in found.items():
+        if value is not None:
+            fields.setdefault(name, value)
+
+
+def _token(vault: Vault, facts: Facts) -> str | None:
+    """The actor's token; on an event loop only if it is known, since the vault's file may wait."""
+    identity = facts.identity
+    if identity is None:
+        return None
+    known = vault.cached(identity)
+    if known is None and not _is_on_event_loop():
+        try:
+            known = vault.token(identity)
+        except VaultError:
+            return None
+    return known
+
+
+def _session(vault: Vault, facts: Facts) -> str | None:
+    value = facts.new_session or facts.session
+    return vault.cached_hash("session", value) if value is not None else None
+
+
+def _is_on_event_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
