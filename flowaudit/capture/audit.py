@@ -14,6 +14,7 @@ from ..errors import SettingError
 from ..event import ACTIONS, KINDS, Core, Personal, clean_map
 from ..oplog import OPLOG
 from ..policy.proxies import Proxies
+from ..policy.rule import NO_RULE
 from ..policy.rules import Policy, load_policy
 from ..settings import resolve
 from ..trail.paths import TrailPaths, check_is_trail
@@ -27,7 +28,7 @@ from .facts import Facts, name_text, role_names
 from .heads import Heads, Names
 from .logs import add_request_fields
 from .process import process_facts
-from .ruling import add_payload, ruling
+from .ruling import Rulings, add_payload
 from .targets import Targets
 from .wsgi import WSGIApp, WsgiCapture
 
@@ -95,7 +96,6 @@ class FlowAudit:
         self.paths = _usable_paths(self.settings)
         self.capture_failures = 0
         """Faults of ours that were kept from the app."""
-        self._rules = bool(self.policy.rules)
         self._clock: Callable[[], float] | None = self.settings["clock"]
         self._failures_lock = threading.Lock()  # owns capture_failures
         self._vault = Vault(self.paths.vault, timeout_s=VAULT_TIMEOUT_S)
@@ -106,6 +106,7 @@ class FlowAudit:
             session_cookies=self.settings["session_cookie"],
             agents=self.settings["agents"],
         )
+        self._rulings = Rulings(self.policy, self._composer.kinds) if self.policy.rules else None
         self._heads = Heads(Proxies(self.settings["trusted_proxies"]))
         self._targets = Targets()
         self._recorder = Recorder(
@@ -276,7 +277,7 @@ class FlowAudit:
     def finish_at_once(self, facts: Facts) -> bool:
         """As `finish`, if that needs nothing but memory, as it usually does; else False."""
         try:
-            if self._rules and not self._is_ready_by_policy(facts):
+            if self._rulings is not None and not self._is_ready_by_policy(facts, self._rulings):
                 return facts.done
             event = self._composer.plain(facts)
             if event is None:
@@ -295,15 +296,15 @@ class FlowAudit:
         if count % LOG_EVERY == 1:
             OPLOG.error("a request was not captured whole", error=repr(error), count=count)
 
-    def _is_ready_by_policy(self, facts: Facts) -> bool:
-        """Whether the event can be made at once; if it is left out, the request is done."""
-        if facts.kind != "request":
-            return True
-        kind = self._composer.kinds.of(facts, facts.identity is not None)
-        rule = ruling(self.policy, facts, kind)
+    def _is_ready_by_policy(self, facts: Facts, rulings: Rulings) -> bool:
+        """Whether an event can be made at once; the request is done if there is none to make."""
+        if facts.kind == "request" and not rulings.is_ready(facts):
+            return False
+        rule = rulings.rule(facts)
         if rule.level == "none":
-            facts.done = True
-            self._recorder.count_dropped(rule.name)
+            if not facts.tells_others:
+                facts.done = True
+                self._recorder.count_dropped(rule.name)
             return False
         if facts.payload is not None:
             if facts.payload.is_big:
@@ -324,12 +325,16 @@ class FlowAudit:
     def _finish_guarded(self, facts: Facts) -> None:
         facts.done = True
         try:
+            rule = NO_RULE if self._rulings is None else self._rulings.rule(facts)
             if facts.payload is not None:
                 self._add_payload(facts, facts.payload)
             beside, event = self._composer.compose(facts)
             for core, personal in beside:
                 self._recorder.append(core, personal)
-            self._recorder.append_cut(event, facts.kind == "request")
+            if rule.level == "none":
+                self._recorder.count_dropped(rule.name)
+            else:
+                self._recorder.append_cut(event, facts.kind == "request")
         except Exception as error:
             self._fail(facts, error)
 

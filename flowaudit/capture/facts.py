@@ -178,6 +178,12 @@ class Facts(msgspec.Struct, eq=False):
         return self.said_
 
     @property
+    def tells_others(self) -> bool:
+        """Whether the app recorded sign-ins or other events beside the request."""
+        said = self.said_
+        return said is not None and bool(said.sign_ins or said.events)
+
+    @property
     def identity(self) -> str | None:
         """Who acts, as the app or the framework knows them."""
         said = self.said_

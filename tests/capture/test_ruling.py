@@ -57,6 +57,41 @@ def test_what_is_left_out_is_counted_by_rule(
     holds()
 
 
+def test_what_the_app_records_during_a_request_stays(
+    make_audit: Callable[..., FlowAudit],
+    tmp_path: Path,
+    events: Events,
+    holds: Callable[[], None],
+) -> None:
+    async def signing_in(scope: Any, receive: Any, send: Any) -> None:
+        flowaudit.login("user:42", name="ann")
+        flowaudit.record("auth", "grant", target="user:5", role="staff")
+        await send(START)
+        await send(BODY)
+
+    audit = make_audit(policy=policy_file(tmp_path, RULES))
+    call(audit.asgi(signing_in), scope(path="/static/login"))
+    audit.close()
+    assert [(event["kind"], event["action"]) for event in events()] == [
+        ("auth", "login"),
+        ("auth", "grant"),
+    ]
+    assert events("process")[-1]["facts"] == {"left_out": {"policy[0]": 1}}
+    holds()
+
+
+def test_a_kind_that_only_the_user_agent_tells_decides(
+    make_audit: Callable[..., FlowAudit], tmp_path: Path, events: Events
+) -> None:
+    audit = make_audit(policy=policy_file(tmp_path, RULES))
+    for agent in (b"Googlebot/2.1", b"Mozilla/5.0 (X11; Linux x86_64)", b"Googlebot/2.1"):
+        head = [(b"user-agent", agent), (b"accept", b"*/*")]
+        call(audit.asgi(answering(START, BODY)), scope(path="/p", headers=head))
+    audit.close()
+    assert [event["actor_kind"] for event in events()] == ["anonymous"]
+    assert events("process")[-1]["facts"] == {"left_out": {"policy[1]": 2}}
+
+
 def test_a_heartbeat_tells_the_count_so_far(
     make_audit: Callable[..., FlowAudit],
     tmp_path: Path,
