@@ -24,8 +24,9 @@ from .asgi import ASGIApp, AsgiCapture
 from .bodies import Payload
 from .compose import Composer
 from .context import current
-from .facts import Facts, name_text, role_names
+from .facts import Actor, Facts
 from .heads import Heads, Names
+from .jobs import carried_of, job_facts
 from .logs import add_request_fields
 from .process import process_facts
 from .ruling import Rulings, add_payload
@@ -133,7 +134,12 @@ class FlowAudit:
 
     @contextmanager
     def job(
-        self, name: str, *, actor: str | None = None, roles: Iterable[str] = ()
+        self,
+        name: str,
+        *,
+        actor: str | None = None,
+        roles: Iterable[str] = (),
+        carried: Mapping[str, object] | None = None,
     ) -> Iterator[None]:
         """Work outside requests: what is said inside belongs to it; it is itself a `note` event.
 
@@ -141,12 +147,12 @@ class FlowAudit:
             name: what the job is called; recorded as the route `job:NAME`.
             actor: who it is done for, as the app knows them, such as `service:cron`.
             roles: their roles.
+            carried: what `carry` gave where the job was ordered: its actor is the job's, unless
+                `actor` names another, and its request and trace lead from the job to the order.
         """
-        facts = Facts(self.now_us(), "")
-        facts.kind, facts.route = "note", name_text(f"job:{name}")
+        facts = job_facts(self.now_us(), name, carried)
         if actor is not None:
-            facts.said.identity = actor
-            facts.said.roles = role_names(roles)
+            facts.act(Actor(actor, roles=roles))
         token = current.set(facts)
         try:
             yield
@@ -156,6 +162,19 @@ class FlowAudit:
         finally:
             current.reset(token)
             self.finish(facts)
+
+    def carry(self) -> dict[str, str]:
+        """Who acts in the running request or job, for work that it orders; empty outside both.
+
+        Texts by short names, fit for the headers of a message. Persons are there as tokens, so
+        that a queue holds no identity. May ask the vault's file for a person's first token.
+        """
+        facts = current.get()
+        try:
+            return carried_of(facts, self._vault.token) if facts is not None else {}
+        except Exception as error:
+            self.note_failure(error)
+            return {}
 
     def record(self, kind: str, action: str | None = None, **values: object) -> None:
         """Record an event that belongs to no request, such as `ops`, `deploy`.

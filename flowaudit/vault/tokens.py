@@ -19,7 +19,7 @@ from typing import Final, Self, TypeVar
 from ..errors import VaultError
 from .guard import ConnectionGuard
 
-__all__ = ["PURPOSES", "TOKEN_LENGTH", "Vault", "is_token", "token_of"]
+__all__ = ["PURPOSES", "TOKEN_LENGTH", "Token", "Vault", "is_token", "token_of"]
 
 SALT_BYTES: Final = 16
 KEY_BYTES: Final = 32
@@ -49,6 +49,14 @@ INSERT OR IGNORE INTO generation VALUES (1, 0);
 """
 
 _T = TypeVar("_T")
+
+
+class Token(str):
+    """A token where an identity is asked for: it stands for itself. It has come from this vault,
+    for instance with a task from the process that queued it.
+    """
+
+    __slots__ = ()
 
 
 def token_of(salt: bytes, identity: str) -> str:
@@ -97,7 +105,8 @@ class Vault:
 
     def cached(self, identity: str) -> str | None:
         """The token of an identity if this process has met it; never touches the disk."""
-        return self._tokens.get(identity)
+        known = self._tokens.get(identity)
+        return str(identity) if known is None and isinstance(identity, Token) else known
 
     def cached_hash(self, purpose: str, value: str) -> str | None:
         """The keyed hash of a value if its key is loaded; never touches the disk."""
@@ -108,7 +117,7 @@ class Vault:
 
     def token(self, identity: str) -> str:
         """The live token of an identity, made and stored if there is none yet."""
-        known = self._tokens.get(identity)
+        known = self.cached(identity)
         if known is None:
             known = self._ask(lambda db: self._insert(db, identity))
             _make_room(self._tokens)

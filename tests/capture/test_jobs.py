@@ -1,0 +1,109 @@
+"""Jobs, and what travels to them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import flowaudit
+from flowaudit import FlowAudit
+from flowaudit.vault.tokens import Vault
+
+from .test_asgi import BODY, START, call, scope
+
+Events = Callable[..., list[dict[str, Any]]]
+HEADERS = [
+    (b"x-request-id", b"req-1"),
+    (b"traceparent", b"00-" + b"a" * 32 + b"-" + b"b" * 16 + b"-01"),
+]
+
+
+def test_a_job_is_done_in_the_name_of_its_order(audit: FlowAudit, events: Events) -> None:
+    taken: list[dict[str, str]] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        flowaudit.identify("user:ann", roles=["a", "b"], kind="agent", via="user:root")
+        taken.append(audit.carry())
+        await send(START)
+        await send(BODY)
+
+    call(audit.asgi(app), scope(headers=HEADERS))
+    [carried] = taken
+    assert "ann" not in str(carried)
+    assert all(isinstance(value, str) for value in carried.values())
+    with audit.job("work", carried=carried):
+        again = audit.carry()
+    audit.flush()
+    request, job = events()
+    for name in ("actor", "actor_kind", "roles", "via", "request", "trace"):
+        assert job[name] == request[name], name
+    assert again == carried
+    assert (job["kind"], job["route"], job.get("nav")) == ("note", "job:work", None)
+
+
+@pytest.mark.parametrize(
+    "carried",
+    [
+        None,
+        {},
+        {"actor": "user:mallory"},
+        {"actor": 7, "roles": None, "trace": [], "via": b"x"},
+        {"actor": "A" * 52, "trace": "zz", "request": "\n", "kind": "king"},
+        "text",
+    ],
+)
+def test_what_is_not_fit_is_not_taken(audit: FlowAudit, events: Events, carried: Any) -> None:
+    with audit.job("work", carried=carried):
+        pass
+    audit.flush()
+    [job] = events()
+    assert not {"actor", "via", "roles", "trace", "request"} & set(job)
+    assert job["actor_kind"] == "anonymous"
+    assert audit.counters["capture_failed"] == 0
+
+
+def test_an_actor_that_is_named_goes_before_what_was_carried(
+    audit: FlowAudit, events: Events
+) -> None:
+    with audit.job("order", actor="user:ann"):
+        carried = audit.carry()
+    with audit.job("work", actor="service:cron", carried=carried):
+        pass
+    audit.flush()
+    with Vault(audit.paths.vault) as vault:
+        assert vault.identity(events()[1]["actor"]) == "service:cron"
+    assert events()[1]["actor_kind"] == "service"
+
+
+def test_a_services_kind_travels(audit: FlowAudit, events: Events) -> None:
+    with audit.job("order", actor="service:billing"), audit.job("work", carried=audit.carry()):
+        pass
+    audit.flush()
+    assert [event["actor_kind"] for event in events()] == ["service", "service"]
+
+
+def test_a_job_decorates_a_function(audit: FlowAudit, events: Events) -> None:
+    @audit.job("nightly", actor="service:cron")
+    def work() -> int:
+        flowaudit.resource("report", 11)
+        return 3
+
+    assert (work(), work()) == (3, 3)
+    audit.flush()
+    assert [event["resource_id"] for event in events("note")] == ["11", "11"]
+
+
+def test_outside_nothing_is_carried(audit: FlowAudit) -> None:
+    assert audit.carry() == {}
+
+
+def test_nothing_is_carried_if_the_vault_cannot_answer(
+    audit: FlowAudit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(identity: str) -> str:
+        raise RuntimeError("ours")
+
+    monkeypatch.setattr(audit._vault, "token", fail)
+    with audit.job("order", actor="user:ann"):
+        assert audit.carry() == {}
+    assert audit.counters["capture_failed"] >= 1
