@@ -150,9 +150,8 @@ class FlowAudit:
             carried: what `carry` gave where the job was ordered: its actor is the job's, unless
                 `actor` names another, and its request and trace lead from the job to the order.
         """
-        facts = job_facts(self.now_us(), name, carried)
-        if actor is not None:
-            facts.act(Actor(actor, roles=roles))
+        who = Actor(actor, roles=roles) if actor is not None else None
+        facts = job_facts(self.now_us(), name, who, carried)
         token = current.set(facts)
         try:
             yield

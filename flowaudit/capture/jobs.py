@@ -6,7 +6,7 @@ from typing import Final
 from ..policy.redact import clean_request_id, clean_trace_id
 from ..vault.tokens import Token, is_token
 from .actors import kind_of_identity
-from .facts import Facts, header_text, name_text, role_names
+from .facts import Actor, Facts, header_text, name_text
 
 __all__ = ["carried_of", "job_facts"]
 
@@ -34,19 +34,25 @@ def carried_of(facts: Facts, token: Callable[[str], str]) -> dict[str, str]:
     return {name: value for name, value in carried.items() if value is not None}
 
 
-def job_facts(ts: int, name: str, carried: Mapping[str, object] | None) -> Facts:
-    """The facts of a job that begins: its name, and what was carried to it, as far as it is fit."""
+def job_facts(
+    ts: int, name: str, actor: Actor | None, carried: Mapping[str, object] | None
+) -> Facts:
+    """The facts of a job that begins: its name, and what was carried to it, as far as it is fit.
+
+    An actor that is named takes the place of the one that was carried.
+    """
     facts = Facts(ts, "", kind="note", route=name_text(f"job:{name}"))
     come = {
         key: value
         for key, value in (carried.items() if isinstance(carried, Mapping) else ())
         if isinstance(value, str)
     }
-    for key, field in (("actor", "user"), ("via", "via")):
-        if is_token(come.get(key, "")):
-            setattr(facts, field, Token(come[key]))
-    facts.actor_kind = come.get("kind")
-    facts.roles = role_names(come["roles"].split("\n")) if "roles" in come else None
+    if actor is None:
+        roles = come["roles"].split("\n") if "roles" in come else None
+        via = Token(come["via"]) if is_token(come.get("via", "")) else None
+        if is_token(come.get("actor", "")):
+            actor = Actor(Token(come["actor"]), roles, come.get("kind"), via)
+    facts.act(actor)
     facts.request_id = come.get("request")
     facts.traceparent = TRACE_PARENT.format(come["trace"]) if "trace" in come else None
     return facts
