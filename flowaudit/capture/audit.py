@@ -337,7 +337,8 @@ class FlowAudit:
         try:
             add_payload(facts, payload)
         except Exception as error:
-            self.note_failure(error)
+            # only its kind: an error of a parser may quote what it was given
+            self.note_failure(RuntimeError(f"a body was not looked at: {type(error).__name__}"))
             payload.is_told = True
 
     def _finish_guarded(self, facts: Facts) -> None:

@@ -321,19 +321,24 @@ def test_a_fault_of_ours_costs_only_the_payload(
     tmp_path: Path,
     events: Events,
     monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     def fail(*_: object) -> Any:
-        raise RuntimeError("ours")
+        raise UnicodeDecodeError("utf-8", b"hush", 0, 1, "as parsers quote what they are given")
 
     audit = make_audit(policy=policy_file(tmp_path, EVERYTHING))
     monkeypatch.setattr(Payload, "told", fail)
-    monkeypatch.setattr(Body, "take", fail)
     one = wsgi.environ()
     server = wsgi.Server(audit).run(audit.wsgi(wsgi.answering([b"x"])), one)
     assert server.sent == [b"x"]
     audit.flush()
     assert [event["path"] for event in events()] == ["/p/1"]
-    assert audit.counters["capture_failed"] == 2
+    assert audit.counters["capture_failed"] == 1
+    assert "hush" not in "".join(capfd.readouterr())
+    monkeypatch.setattr(Body, "take", lambda *_: 1 / 0)
+    server = wsgi.Server(audit).run(audit.wsgi(wsgi.answering([b"x"])), wsgi.environ())
+    assert server.sent == [b"x"]
+    assert audit.counters["capture_failed"] == 3
 
 
 # -- the stream stays as it is ------------------------------------------------------------------
