@@ -1,5 +1,8 @@
 """What the policy leaves out is counted, told as evidence, and leaves no hole."""
 
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from hashlib import sha256
@@ -11,6 +14,7 @@ import pytest
 import flowaudit
 from flowaudit import FlowAudit
 from flowaudit.capture.process import process_facts
+from flowaudit.cli.main import main
 from flowaudit.event import MAX_CORE_BYTES, Core, encode_core
 
 from .test_asgi import BODY, START, Events, answering, call, scope
@@ -110,6 +114,30 @@ def test_a_heartbeat_tells_the_count_so_far(
         beats = [event for event in events("process") if event["action"] == "heartbeat"]
     audit.close()
     assert {event["facts"]["left_out"]["policy[0]"] for event in beats} == {1}
+
+
+def test_a_kill_leaves_no_hole_where_requests_were_left_out(
+    trail: Path, tmp_path: Path, events: Events, holds: Callable[[], None]
+) -> None:
+    code = (
+        "import os, signal, sys\n"
+        "from flowaudit import FlowAudit\n"
+        "audit = FlowAudit(trail=sys.argv[1], policy=sys.argv[2])\n"
+        "app = audit.wsgi(lambda environ, start: (start('200 OK', []), [b'x'])[1])\n"
+        "for path in ('/static/a', '/p', '/static/b'):\n"
+        "    app({'REQUEST_METHOD': 'GET', 'RAW_URI': path}, lambda *given: None)\n"
+        "    assert audit.flush()\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    file = policy_file(tmp_path, RULES)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(trail), str(file)], timeout=60, check=False
+    )
+    assert done.returncode == -signal.SIGKILL
+    assert main(["recover", "--trail", str(trail)]) == 0
+    assert [event["path"] for event in events()] == ["/p"]
+    assert events("gap") == []
+    holds()
 
 
 def test_without_rules_nothing_is_told_of_them(audit: FlowAudit, events: Events) -> None:
