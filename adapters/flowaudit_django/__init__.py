@@ -4,6 +4,7 @@
 `MIDDLEWARE`, and ``FLOWAUDIT = {...}`` (the settings of `FlowAudit`) in the project's settings.
 """
 
-from .middleware import FlowAuditMiddleware, get_audit
+from .middleware import FlowAuditMiddleware
+from .project import get_audit
 
 __all__ = ["FlowAuditMiddleware", "get_audit"]

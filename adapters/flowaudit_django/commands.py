@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from .middleware import get_audit
+from .project import get_audit
 
 __all__ = ["AuditedCommand"]
 

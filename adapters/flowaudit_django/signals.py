@@ -1,67 +1,104 @@
-"""What Django tells by itself: sign-in, sign-out and failed sign-in through the signals of
-django.contrib.auth; whether a form failed for its origin through its security log.
+"""Sign-ins, sign-outs and failed sign-ins, by the signals of django.contrib.auth.
+
+And what the apps around it tell: django-axes of a lock-out, django-hijack of who impersonates.
 """
 
-import logging
+import sys
+from collections.abc import Callable
+from contextvars import ContextVar
+from functools import lru_cache, wraps
 from typing import Any, Final
 
-from flowaudit import login, login_failed, logout
+from django.apps import apps
+from django.conf import settings
+from django.core.signals import got_request_exception
+
+from flowaudit import identify, login, login_failed, logout
 from flowaudit.capture.context import current
 
-__all__ = ["connect", "identity_of", "listen_to_security_log"]
+from .people import identity_of
+from .project import get_audit
+from .refusals import listen_to_security_log, note_exception
 
-_CSRF_LOG: Final = logging.getLogger("django.security.csrf")
-"""Where Django says whether a form failed for its token or for its origin."""
+__all__ = ["connect", "guarded", "note_name"]
 
+MAX_NAMES: Final = 16
+"""Accounts remembered of one request, to tell whether the name typed at a sign-in is known."""
 
-class _CauseHandler(logging.Handler):
-    """Takes the cause of a refusal from a line of that log; writes nothing."""
+_UID: Final = "flowaudit"
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """Tell the request that is running."""
-        facts = current.get()
-        if facts is not None and facts.cause is None:
-            is_origin = "Origin checking failed" in record.getMessage()
-            facts.cause = "origin" if is_origin else "csrf"
+_names: ContextVar[tuple[int, set[str]] | None] = ContextVar("flowaudit_names", default=None)
+"""When the running request began, on the clock that never repeats, and the accounts it loaded."""
 
 
-_HANDLER: Final = _CauseHandler(logging.WARNING)
+def guarded(receiver: Callable[..., None]) -> Callable[..., None]:
+    """A receiver whose faults are counted and do not reach the app that sent the signal."""
 
+    @wraps(receiver)
+    def call(*args: Any, **values: Any) -> None:
+        try:
+            receiver(*args, **values)
+        except Exception as error:
+            get_audit().note_failure(error)
 
-def listen_to_security_log() -> None:
-    """Listen, again if the project's logging was configured anew: that drops all handlers."""
-    if _HANDLER not in _CSRF_LOG.handlers:
-        _CSRF_LOG.addHandler(_HANDLER)
-
-
-def identity_of(user: Any) -> str | None:
-    """`user:<primary key>` of a signed-in user, else `None`."""
-    if user is None or not getattr(user, "is_authenticated", False) or user.pk is None:
-        return None
-    return f"user:{user.pk}"
+    return call
 
 
 def connect() -> None:
-    """Listen; to django.contrib.auth only if the project has it installed."""
+    """Listen; to an app only if the project has it installed. More than once is once."""
     listen_to_security_log()
-    from django.apps import apps
+    got_request_exception.connect(_request_failed, dispatch_uid=_UID)
+    if apps.is_installed("django.contrib.auth"):
+        from django.contrib.auth import signals
 
-    if not apps.is_installed("django.contrib.auth"):
+        from .accounts import connect_accounts
+
+        signals.user_logged_in.connect(_logged_in, dispatch_uid=_UID)
+        signals.user_logged_out.connect(_logged_out, dispatch_uid=_UID)
+        signals.user_login_failed.connect(_login_failed, dispatch_uid=_UID)
+        connect_accounts()
+    if apps.is_installed("axes"):
+        from axes.signals import user_locked_out
+
+        user_locked_out.connect(_locked_out, dispatch_uid=_UID)
+    if apps.is_installed("hijack"):
+        from hijack.signals import hijack_started
+
+        hijack_started.connect(_hijacked, dispatch_uid=_UID)
+
+
+def note_name(name: object) -> None:
+    """An account of this name has been loaded."""
+    facts = current.get()
+    if facts is None or not isinstance(name, str):
         return
-    from django.contrib.auth import signals
+    seen = _names.get()
+    if seen is None or seen[0] != facts.start_ns:
+        seen = (facts.start_ns, set())
+        _names.set(seen)
+    if len(seen[1]) < MAX_NAMES:
+        seen[1].add(name.casefold())
 
-    signals.user_logged_in.connect(_logged_in, dispatch_uid="flowaudit")
-    signals.user_logged_out.connect(_logged_out, dispatch_uid="flowaudit")
-    signals.user_login_failed.connect(_login_failed, dispatch_uid="flowaudit")
+
+@guarded
+def _request_failed(sender: object, **_: object) -> None:
+    facts, error = current.get(), sys.exception()
+    if facts is not None and error is not None:
+        note_exception(facts, error)
 
 
+@guarded
 def _logged_in(sender: object, request: Any = None, user: Any = None, **_: object) -> None:
-    identity = identity_of(user)
-    if identity is not None:
-        session = getattr(getattr(request, "session", None), "session_key", None)
-        login(identity, name=user.get_username(), session=session)
+    identity, facts = identity_of(user), current.get()
+    if identity is None or facts is None:
+        return
+    session = getattr(getattr(request, "session", None), "session_key", None)
+    login(identity, name=user.get_username(), session=session)
+    if facts.cause == "bad-credentials":
+        facts.cause = None  # an earlier attempt of the same request
 
 
+@guarded
 def _logged_out(sender: object, request: Any = None, user: Any = None, **_: object) -> None:
     facts = current.get()
     if facts is not None:
@@ -69,9 +106,63 @@ def _logged_out(sender: object, request: Any = None, user: Any = None, **_: obje
         logout()
 
 
+@guarded
 def _login_failed(
     sender: object, credentials: dict[str, Any] | None = None, request: Any = None, **_: object
 ) -> None:
-    credentials = credentials or {}
-    name = credentials.get("username") or credentials.get("email")
-    login_failed(str(name) if name else None)
+    name = _typed_name(credentials or {})
+    is_locked = bool(getattr(request, "axes_locked_out", False))
+    login_failed(name, known=_is_known(name, is_locked))
+    if is_locked:
+        _locked_out(sender)
+
+
+@guarded
+def _locked_out(sender: object, **_: object) -> None:
+    facts = current.get()
+    if facts is not None:
+        facts.cause = "locked"
+        if facts.said_ is not None and facts.said_.sign_ins:
+            facts.said_.sign_ins[-1].reason = "locked"
+
+
+@guarded
+def _hijacked(sender: object, hijacker: Any = None, hijacked: Any = None, **_: object) -> None:
+    identity = identity_of(hijacked)
+    if identity is not None:
+        identify(identity, via=identity_of(hijacker))
+
+
+def _typed_name(credentials: dict[str, Any]) -> str | None:
+    from django.contrib.auth import get_user_model
+
+    for field in ("username", get_user_model().USERNAME_FIELD, "email"):
+        if credentials.get(field):
+            return str(credentials[field])
+    return None
+
+
+def _is_known(name: str | None, is_locked: bool) -> bool | None:
+    """Whether an account has this name, by what the sign-in itself has loaded; `None`: unknown."""
+    facts, seen = current.get(), _names.get()
+    if name is None or facts is None or is_locked:
+        return None
+    loaded = seen[1] if seen is not None and seen[0] == facts.start_ns else set()
+    if name.casefold() in loaded:
+        return True
+    looks_up = _all_look_up(tuple(settings.AUTHENTICATION_BACKENDS))
+    return False if looks_up and len(loaded) < MAX_NAMES else None
+
+
+@lru_cache(maxsize=8)
+def _all_look_up(paths: tuple[str, ...]) -> bool:
+    """Whether every backend looks for the name typed in Django's own table of users."""
+    from django.contrib.auth import load_backend
+    from django.contrib.auth.backends import ModelBackend
+
+    kinds = [type(load_backend(path)) for path in paths]
+    return all(
+        kind.__module__ == "axes.backends"
+        or getattr(kind, "authenticate", None) is ModelBackend.authenticate
+        for kind in kinds
+    )

@@ -89,14 +89,6 @@ DIFFERENCES: Final = (
         event=0,
     ),
     Difference(
-        "no `data.login_known`",
-        DJANGO,
-        ("sign-in-failed",),
-        "Django's signal does not tell whether the account exists",
-        {"data": ABSENT},
-        event=0,
-    ),
-    Difference(
         "`status` 302 where sign-in is needed",
         ("flask", *DJANGO),
         ("members-anonymous",),
