@@ -1,4 +1,4 @@
-"""The app config: listens to the signals of django.contrib.auth."""
+"""The app config: signals, and checks of the project's settings."""
 
 from django.apps import AppConfig
 
@@ -13,9 +13,13 @@ class FlowAuditConfig(AppConfig):
     default = True
 
     def ready(self) -> None:
-        """Connect the signals, and make the trail's settings fail now if they are wrong."""
-        from .middleware import get_audit
+        """Listen to the signals of Django and of the apps that the project has installed.
+
+        Opens nothing and raises nothing: a wrong setting is what `manage.py check` tells, and
+        what the middleware raises when a server loads it.
+        """
+        from . import checks
         from .signals import connect
 
-        get_audit()
+        checks.register()
         connect()
