@@ -81,6 +81,10 @@ class Body:
         """The reader has gone back to the start."""
         self._chunks, self.size = [], 0
 
+    def lose_track(self) -> None:
+        """The reader has gone elsewhere: what follows does not join what passed."""
+        self._chunks = None
+
     def let_go(self) -> None:
         """Hold nothing of it, now or later."""
         self._chunks, self._limit, self.headers = None, 0, []
@@ -110,9 +114,10 @@ class Body:
         expected = int(length) if length.isdecimal() and len(length) < 16 else None
         if not self.size:
             return {"skipped": "not-whole"} if expected and not self.is_whole else {}
-        if self._chunks is None or self.size > limit:
+        if self.size > min(limit, self._limit):
             return {"skipped": "too-large"}
-        if not self.is_whole and (expected is None or self.size < expected):
+        is_short = not self.is_whole and (expected is None or self.size < expected)
+        if self._chunks is None or is_short:
             return {"skipped": "not-whole"}
         if not _is_looked_at(content_type):
             return {}

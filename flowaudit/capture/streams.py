@@ -146,5 +146,5 @@ class Input:
         elif place == 0:
             self._body.begin_anew()
         else:
-            self._body.let_go()
+            self._body.lose_track()
         return place

@@ -19,6 +19,8 @@ from flowaudit import FlowAudit
 from flowaudit.capture.bodies import Body, Payload
 from flowaudit.capture.heads import ASGI_NAMES
 from flowaudit.capture.streams import Guard, Input
+from flowaudit.event import clean_map
+from flowaudit.policy.named import named_parts
 
 from . import test_asgi as asgi
 from . import test_wsgi as wsgi
@@ -528,6 +530,30 @@ def test_who_reads_again_from_the_start_is_followed() -> None:
     assert (body.size, body.is_whole, body._chunks) == (6, True, [b"abcdef"])
 
 
+@pytest.mark.parametrize(
+    ("seeks", "told"),
+    [
+        ([(0, 2), (0,)], {"kept": {"/id": 7}}),
+        ([(3,)], "not-whole"),
+        ([(3,), (0,)], {"kept": {"/id": 7}}),
+    ],
+    ids=["to-the-end-and-back", "to-the-middle", "to-the-middle-and-back"],
+)
+def test_who_looks_for_the_size_first_is_followed(
+    seeks: list[tuple[int, ...]], told: dict[str, Any] | str
+) -> None:
+    body = Body(100)
+    body.set_headers([("content-type", "application/json")])
+    stream: Any = Input(io.BytesIO(b'{"id": 7}'), body, Guard(None))  # type: ignore[arg-type]
+    for args in seeks:
+        stream.seek(*args)
+    stream.read()
+    found = body.told(named_parts("policy[0]", {"request_json": ["/id"]}).request, 100)
+    assert {k: found[k] for k in ("kept", "skipped") if k in found} == (
+        {"skipped": told} if isinstance(told, str) else told
+    )
+
+
 def test_an_input_lets_its_server_set_what_it_wants() -> None:
     class Stream(io.BytesIO):
         hint = 1
@@ -550,9 +576,6 @@ def test_an_input_lets_its_server_set_what_it_wants() -> None:
 def test_no_body_makes_a_tap_raise(
     chunks: list[bytes], content_type: str, coding: str, is_whole: bool
 ) -> None:
-    from flowaudit.event import clean_map
-    from flowaudit.policy.named import named_parts
-
     part = named_parts("policy[0]", {"request_json": ["/a"], "request_form": ["a"]}).request
     body = Body(500)
     body.set_headers([("content-type", content_type), (b"content-encoding", coding.encode())])
