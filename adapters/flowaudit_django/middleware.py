@@ -20,6 +20,7 @@ from flowaudit.capture.facts import Facts
 from flowaudit.capture.wsgi import ENVIRON_KEY, begin_environ
 
 from .enrich import enrich
+from .payload import tap_answer, tap_request
 from .project import get_audit, load_actor
 from .refusals import note_exception
 from .signals import connect
@@ -44,6 +45,7 @@ class FlowAuditMiddleware:
         self.get_response = get_response
         self.audit = get_audit()
         self.actor = load_actor()
+        self.looks_at_payload = self.audit.policy.looks_at_payload
         connect()
         self._is_async = iscoroutinefunction(get_response)
         if self._is_async:
@@ -87,6 +89,8 @@ class _Exchange:
         self._middleware = middleware
         self._request = request
         self.facts, self.is_ours = _begin(middleware.audit, request)
+        if self.is_ours and middleware.looks_at_payload:
+            tap_request(request, self.facts, middleware.audit)
         self._token: Token[Facts | None] | None = None
 
     def __enter__(self) -> "_Exchange":
@@ -111,6 +115,7 @@ class _Exchange:
         if not self.is_ours:
             return False
         try:
+            tap_answer(response, facts)
             if response.streaming:
                 watch(response, facts, audit)
                 return False

@@ -8,6 +8,7 @@ from typing import Any
 from flowaudit import FlowAudit
 from flowaudit.capture.context import current
 from flowaudit.capture.facts import Facts
+from flowaudit.capture.streams import Guard
 
 __all__ = ["watch"]
 
@@ -35,6 +36,19 @@ class _Watched:
         self.content = content
         self.facts = facts
         self.audit = audit
+        self.guard = Guard(audit)
+
+    def pass_on(self, block: bytes) -> bytes:
+        """Take note of a block."""
+        self.facts.bytes_out += len(block)
+        if self.facts.payload is not None:
+            self.guard(self.facts.payload.response.take, block)
+        return block
+
+    def end(self) -> None:
+        """Take note of the end."""
+        if self.facts.payload is not None:
+            self.facts.payload.response.is_whole = True
 
     def close(self) -> None:
         if not self.facts.done:
@@ -71,10 +85,10 @@ class _Blocks(_Watched):
         with self.speaking():
             block = next(self.content, None)
         if block is None:
+            self.end()
             self.audit.finish(self.facts)
             raise StopIteration
-        self.facts.bytes_out += len(block)
-        return block
+        return self.pass_on(block)
 
 
 class _AsyncBlocks(_Watched):
@@ -89,9 +103,9 @@ class _AsyncBlocks(_Watched):
                 with self.speaking():
                     block = await anext(self.content, None)
                 if block is None:
+                    self.end()
                     await self.audit.finish_async(self.facts)
                     return
-                self.facts.bytes_out += len(block)
-                yield block
+                yield self.pass_on(block)
         finally:
             self.close()

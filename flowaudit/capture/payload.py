@@ -9,10 +9,11 @@ from typing import Any, Final
 
 from .bodies import Body, Payload
 from .context import current
+from .facts import Facts
 from .sink import Sink
 from .streams import Blocks, Guard, Input, SizedBlocks
 
-__all__ = ["tapped_asgi", "tapped_wsgi"]
+__all__ = ["begin_payload", "tapped_asgi", "tapped_wsgi"]
 
 _CGI_NAMES: Final = ("CONTENT_LENGTH", "CONTENT_TYPE")
 
@@ -27,9 +28,8 @@ def tapped_wsgi(app: Any, audit: Sink) -> Any:
     return _TappedWsgi(app, audit) if audit.policy.looks_at_payload else app
 
 
-def _payload_of(audit: Sink) -> Payload | None:
-    """The payload of the request that runs now, if it is to be tapped here."""
-    facts = current.get()
+def begin_payload(audit: Sink, facts: Facts | None) -> Payload | None:
+    """Where to put a request's bodies, if a rule may ask for them and nobody watches them yet."""
     try:
         if facts is None or facts.kind != "request" or facts.payload is not None:
             return None
@@ -51,7 +51,8 @@ class _TappedAsgi:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one connection, as the ASGI specification has it."""
-        payload = _payload_of(self.audit) if scope["type"] == "http" else None
+        is_http = scope["type"] == "http"
+        payload = begin_payload(self.audit, current.get()) if is_http else None
         if payload is None:
             await self.app(scope, receive, send)
             return
@@ -92,7 +93,7 @@ class _TappedWsgi:
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Serve one request, as PEP 3333 has it."""
-        payload = _payload_of(self.audit)
+        payload = begin_payload(self.audit, current.get())
         if payload is None:
             result: Iterable[bytes] = self.app(environ, start_response)
             return result

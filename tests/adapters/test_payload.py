@@ -11,6 +11,7 @@ import pytest
 
 from flowaudit import FlowAudit
 
+from ..capture.test_asgi import scope
 from ..capture.test_payload import MULTIPART, policy_file
 from ..capture.test_wsgi import Server, environ
 
@@ -78,7 +79,7 @@ def fastapi(audit: FlowAudit) -> Post:
     return post
 
 
-def django(audit: FlowAudit) -> Post:
+def django_wsgi(audit: FlowAudit, wrapped: bool = False) -> Post:
     pytest.importorskip("django")
     from .django_project import configure, fresh_audit
 
@@ -90,11 +91,47 @@ def django(audit: FlowAudit) -> Post:
     def post(path: str, body: bytes, kind: str) -> bytes:
         one = environ(REQUEST_METHOD="POST", RAW_URI=path, PATH_INFO=path, HTTP_HOST="testserver")
         one |= {"CONTENT_TYPE": kind, "CONTENT_LENGTH": str(len(body))}
+        one["wsgi.input"] = io.BytesIO(body)
         with override_settings(ROOT_URLCONF=__name__):
-            server = Server(audit).run(
-                audit.wsgi(WSGIHandler()), one | {"wsgi.input": io.BytesIO(body)}
-            )
+            app = WSGIHandler()
+            server = Server(audit).run(audit.wsgi(app) if wrapped else app, one)
         return b"".join(server.sent)
+
+    return post
+
+
+def django_in_wrapper(audit: FlowAudit) -> Post:
+    return django_wsgi(audit, wrapped=True)
+
+
+def django_asgi(audit: FlowAudit) -> Post:
+    pytest.importorskip("django")
+    from .django_project import configure, fresh_audit
+
+    configure()
+    fresh_audit(audit)
+    from django.core.handlers.asgi import ASGIHandler
+    from django.test.utils import override_settings
+
+    def post(path: str, body: bytes, kind: str) -> bytes:
+        headers = [
+            (b"host", b"testserver"),
+            (b"content-type", kind.encode()),
+            (b"content-length", str(len(body)).encode()),
+        ]
+        one = scope(method="POST", path=path, headers=headers)
+        sent: list[bytes] = []
+        incoming = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def receive() -> Any:
+            return incoming.pop() if incoming else await asyncio.Event().wait()
+
+        async def send(message: Any) -> None:
+            sent.append(message.get("body", b""))
+
+        with override_settings(ROOT_URLCONF=__name__):
+            asyncio.run(asyncio.wait_for(ASGIHandler()(one, receive, send), 30))
+        return b"".join(sent)
 
     return post
 
@@ -103,7 +140,7 @@ def __getattr__(name: str) -> Any:
     """Django's table of URLs, once Django is there."""
     if name != "urlpatterns":
         raise AttributeError(name)
-    from django.http import JsonResponse
+    from django.http import FileResponse, JsonResponse, StreamingHttpResponse
     from django.urls import path
     from django.views.decorators.csrf import csrf_exempt
 
@@ -113,10 +150,24 @@ def __getattr__(name: str) -> Any:
         sent = json.loads(request.body) if is_json else {**request.POST, **request.FILES}
         return JsonResponse({"got": sorted(sent), "pw": "hush"})
 
-    return [path("orders/<int:number>", order), path("else/<int:number>", order)]
+    @csrf_exempt
+    def stream(request: Any, number: int) -> Any:
+        assert request.read(3) == JSON[:3]
+        if number == 1:
+            return FileResponse(io.BytesIO(b"hush"))
+        return StreamingHttpResponse([b'{"got": ["a"', b"]}"], content_type="application/json")
+
+    return [
+        path("orders/<int:number>", order),
+        path("else/<int:number>", order),
+        path("stream/<int:number>", stream),
+    ]
 
 
-@pytest.fixture(params=[flask, fastapi, django], ids=["flask", "fastapi", "django"])
+BUILDS = [flask, fastapi, django_wsgi, django_in_wrapper, django_asgi]
+
+
+@pytest.fixture(params=BUILDS, ids=lambda build: build.__name__)
 def post(request: Any, make_audit: Callable[..., FlowAudit], tmp_path: Path) -> tuple[Any, Post]:
     audit = make_audit(policy=policy_file(tmp_path, POLICY))
     return audit, request.param(audit)
@@ -154,3 +205,24 @@ def test_the_app_gets_all_and_the_event_what_is_named(
     assert by_rule["data"]["response"]["kept"] == {f"/got/{i}": key for i, key in enumerate(got)}
     assert "data" not in other
     assert "hush" not in str([by_rule, other])
+
+
+@pytest.mark.parametrize(
+    "build", [django_wsgi, django_in_wrapper], ids=lambda build: build.__name__
+)
+def test_what_django_streams_is_looked_at_on_its_way(
+    build: Callable[[FlowAudit], Post],
+    make_audit: Callable[..., FlowAudit],
+    tmp_path: Path,
+    events: Events,
+) -> None:
+    policy = POLICY.replace("/orders/{number}", "/stream/{number}")
+    audit = make_audit(policy=policy_file(tmp_path, policy))
+    send = build(audit)
+    assert send("/stream/0", JSON, "application/json") == b'{"got": ["a"]}'
+    assert send("/stream/1", JSON, "application/json") == b"hush"
+    audit.flush()
+    streamed, file = events("request")
+    assert streamed["data"]["request"]["skipped"] == "not-whole"
+    assert streamed["data"]["response"]["kept"] == {"/got/0": "a"}
+    assert "hush" not in str(file["data"])
