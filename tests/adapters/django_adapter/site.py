@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.auth import aauthenticate, alogin, authenticate, login, logout
+from django.contrib.auth import authenticate, login, logout
 from django.contrib.auth.decorators import login_required, permission_required, user_passes_test
 from django.contrib.auth.mixins import LoginRequiredMixin, PermissionRequiredMixin
 from django.contrib.auth.models import User
@@ -65,6 +65,8 @@ def sign_in(request: Any) -> HttpResponse:
 
 @csrf_exempt
 async def async_sign_in(request: Any) -> HttpResponse:
+    from django.contrib.auth import aauthenticate, alogin  # since Django 5.0
+
     user = await aauthenticate(request, username=request.POST["name"], password=request.POST["pw"])
     if user is not None:
         await alogin(request, user)

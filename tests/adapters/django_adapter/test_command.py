@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from flowaudit.event import flat_event
 from flowaudit.trail.check import verify_trail
 from flowaudit.trail.paths import TrailPaths
+from flowaudit.trail.reader import TrailReader
 
 pytest.importorskip("duckdb")
 
@@ -35,7 +37,11 @@ FLOWAUDIT = {"trail": BASE_DIR / "t.db", "vault": BASE_DIR / "secret" / "people.
 URLS = """
 from django.http import HttpResponse
 from django.urls import path
-urlpatterns = [path("who", lambda request: HttpResponse(str(request.user.pk)))]
+def sign_in(request):
+    from django.contrib.auth import authenticate
+    return HttpResponse(str(authenticate(request, username="nobody", password="no")))
+urlpatterns = [path("who", lambda request: HttpResponse(str(request.user.pk))),
+               path("in", sign_in)]
 """
 MANAGE = """
 import os, sys
@@ -50,6 +56,15 @@ client = Client()
 client.force_login(User.objects.create_superuser("amy", password="pw"))
 client.get("/who")
 client.get("/nothing")
+"""
+SIGN_IN = """
+import os, sys
+os.environ["DJANGO_SETTINGS_MODULE"] = "shop.bare"
+sys.path.insert(0, ".")
+import django
+django.setup()
+from django.test import Client
+Client().post("/in")
 """
 TIMEOUT_S = 60
 
@@ -199,6 +214,19 @@ def test_a_command_outside_requests_records_what_it_changes(shop: Path, manage: 
     assert found.ok, found.problems
     listed = manage("flowaudit", "verify")
     assert "none changed" in listed.stdout
+
+
+def test_the_middleware_listens_without_the_app(shop: Path, manage: Manage) -> None:
+    bare = SETTINGS.replace(', "flowaudit_django"]', "]").replace('"t.db"', '"bare.db"')
+    assert bare.count("flowaudit_django") == 1
+    (shop / "shop" / "bare.py").write_text(bare.replace("secret", ""))
+    (shop / "shop" / "in.py").write_text(SIGN_IN)
+    done = manage("shop/in.py", program=())
+    assert done.returncode == 0, done.stderr
+    with TrailReader(shop / "shop" / "bare.db") as reader:
+        kinds = [flat_event(entry)["kind"] for entry in reader.entries()]
+    assert kinds.count("auth") == 1
+    assert kinds.count("request") == 1
 
 
 def test_call_command_gives_output_and_status(audit: Any) -> None:

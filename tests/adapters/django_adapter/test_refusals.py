@@ -105,6 +105,15 @@ def test_a_sign_in_page_of_another_site_is_one_if_it_is_the_login_url(open_brows
     assert browser.last()["reason"] == "login-required"
 
 
+def test_a_middleware_that_wants_everybody_signed_in(open_browser: Open) -> None:
+    pytest.importorskip("django", minversion="5.1")
+    required = "django.contrib.auth.middleware.LoginRequiredMiddleware"
+    with override_settings(MIDDLEWARE=[*MIDDLEWARE, required]):
+        browser = open_browser()
+        assert browser.post("/post-only").status_code == 302
+    assert browser.last()["reason"] == "login-required"
+
+
 def test_a_body_too_large_for_the_csrf_check_is_named(open_browser: Open) -> None:
     """No view is reached, no hook of a view is called: only the security log tells."""
     with override_settings(DATA_UPLOAD_MAX_MEMORY_SIZE=100):

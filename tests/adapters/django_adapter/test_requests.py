@@ -71,6 +71,7 @@ def test_sign_in_and_out_by_djangos_own_signals(browser: Browser, key_of: Key) -
 
 
 def test_the_async_ways_of_django_contrib_auth(audit: FlowAudit, key_of: Key) -> None:
+    pytest.importorskip("django", minversion="5.0")
     browser = Browser(audit, "asgi")
     browser.post("/a/sign-in", data={"name": "amy", "pw": "no"})
     browser.post("/a/sign-in", data={"name": "amy", "pw": "pw"})
@@ -160,6 +161,8 @@ PAGES = {
 @pytest.mark.parametrize("kind", ["wsgi", "asgi"])
 @pytest.mark.parametrize("target", PAGES)
 def test_no_query_and_no_vary_is_added(audit: FlowAudit, kind: str, target: str) -> None:
+    if target == "/a/who":
+        pytest.importorskip("django", minversion="5.0")
     found = []
     for middleware in (WITHOUT_US, MIDDLEWARE):
         with override_settings(MIDDLEWARE=middleware):
