@@ -69,7 +69,10 @@ class AsgiCapture:
         kind = scope["type"]
         if SCOPE_KEY in scope:
             await self._inner(scope, receive, send)
-        elif kind == "http":
+            return
+        if not self.audit.is_open and kind in ("http", "websocket"):
+            await run_in_threadpool(self.audit.open)  # a process's first: files, off the loop
+        if kind == "http":
             await self._http(scope, receive, send)
         elif kind == "websocket":
             await self._websocket(scope, receive, send)

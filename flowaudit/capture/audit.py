@@ -235,6 +235,18 @@ class FlowAudit:
 
     # -- for the wrappers and adapters -------------------------------------------------------
 
+    @property
+    def is_open(self) -> bool:
+        """Whether this process has its source; a request before that has to make files."""
+        return self._recorder.is_open
+
+    def open(self) -> None:
+        """Begin this process's source, as the first request would. Never raises."""
+        try:
+            self._recorder.open()
+        except Exception as error:
+            self.note_failure(error)
+
     def begin(
         self,
         kind: str,

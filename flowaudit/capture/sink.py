@@ -24,6 +24,13 @@ class Sink(Protocol):
     def now_us(self) -> int:
         """The time, µs since 1970 UTC."""
 
+    @property
+    def is_open(self) -> bool:
+        """Whether this process has its source."""
+
+    def open(self) -> None:
+        """Begin it; touches files."""
+
     def begin(
         self,
         kind: str,

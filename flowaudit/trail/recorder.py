@@ -73,6 +73,16 @@ class Recorder:
             "commit_failed": self._past_failed + (writer.failed if writer is not None else 0),
         }
 
+    @property
+    def is_open(self) -> bool:
+        """Whether this process has a source, so that an event costs memory alone."""
+        return self._source is not None
+
+    def open(self) -> None:
+        """Begin this process's source, if it has none: that makes files."""
+        if self._source is None:
+            self._begin()
+
     def count_received(self) -> None:
         """A request has come in; it is open until an event with `finishes` is appended."""
         source = self._source or self._begin()

@@ -1,6 +1,8 @@
 """The ASGI wrapper: each request one event, every message passed on as it was."""
 
 import asyncio
+import os
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -253,6 +255,22 @@ def test_a_client_that_is_gone_when_a_block_is_sent_is_told(
     assert [(event["outcome"], event["reason"]) for event in events()] == [
         ("aborted", "client-left")
     ]
+
+
+@pytest.mark.parametrize("kind", ["http", "websocket"])
+def test_the_first_request_of_a_process_makes_no_file_in_the_event_loop(
+    audit: FlowAudit, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    made_by, mkdir = [], os.mkdir
+
+    def watched(*args: Any, **options: Any) -> None:
+        made_by.append(threading.get_ident())
+        mkdir(*args, **options)
+
+    monkeypatch.setattr(os, "mkdir", watched)
+    call(audit.asgi(answering(START, BODY)), scope(type=kind))
+    assert len(made_by) == 1
+    assert made_by != [threading.get_ident()]
 
 
 def test_an_app_that_answers_nothing_is_an_error(audit: FlowAudit, events: Events) -> None:
