@@ -1,8 +1,9 @@
 """A pytest plugin that wraps every app of another project's tests: `pytest -p wrap_every_app`.
 
 It stands where that project's own test client takes an app, so that its tests run unchanged with
-flowaudit around it. `FLOWAUDIT_WRAP` says whose tests they are: one of `WRAPPERS`. One trail takes the events of the whole run; the run fails if nothing was recorded, if
-anything of ours failed, or if the trail does not verify. See `docs/third-party-suites.md`.
+flowaudit around it. `FLOWAUDIT_WRAP` says whose tests they are: one of `WRAPPERS`. One trail
+takes the events of the whole run; the run fails if nothing was recorded, if anything of ours
+failed, or if the trail does not verify. See `docs/third-party-suites.md`.
 """
 
 import os

@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
-from flowaudit import FlowAudit, identify, resource
+from flowaudit import FlowAudit, identify
 
 from ..django_project import configure, fresh_audit
 from .app import (
@@ -81,6 +81,7 @@ def view_of(route: Route) -> Callable[..., Any]:
 
     allowed = [*route.methods, "HEAD"] if "GET" in route.methods else [*route.methods]
 
+    @csrf_exempt
     @require_http_methods(allowed)
     def view(request: Any, **params: Any) -> Any:
         if route.pauses:
@@ -88,14 +89,7 @@ def view_of(route: Route) -> Callable[..., Any]:
         reply = route.do(Ask(request.method, params, request.body))
         return answer(reply, is_asgi=hasattr(request, "scope"))
 
-    @csrf_exempt
-    def telling(request: Any, **params: Any) -> Any:
-        touched = route.resource_of(params)
-        if touched is not None:
-            resource(*touched)
-        return view(request, **params)
-
-    return telling
+    return view
 
 
 def handler403(request: Any, exception: Exception) -> Any:
@@ -117,8 +111,6 @@ def _own_urls() -> list[Any]:
     from django.views.static import serve
 
     def ok(request: Any, **params: Any) -> Any:
-        if "id" in params:
-            resource("items", params["id"])
         return HttpResponse(b"ok")
 
     @csrf_exempt
