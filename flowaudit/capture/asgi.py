@@ -98,26 +98,30 @@ class AsgiCapture:
             nonlocal has_trailers, headers
             kind = message["type"]
             is_last = False
-            if kind == "http.response.body":
-                body = message.get("body")
-                if body:
-                    facts.bytes_out += len(body)
-                is_last = not (has_trailers or message.get("more_body", False))
-            elif kind == "http.response.start":
-                has_trailers = message.get("trailers", False)
-                headers = message.get("headers") or ()
-                facts.status = status = message.get("status")
-                if self._cookies or status is None or status >= 300:
-                    self._look_at_answer(facts, headers)
-                is_last = _is_bodiless(facts.method, status, headers)
-            elif kind == "http.response.trailers":
-                is_last = not message.get("more_trailers", False)
-            elif kind == "http.response.pathsend":
-                facts.bytes_out += _content_length(headers)
-                is_last = not has_trailers
-            elif kind == "http.response.zerocopysend":
-                facts.bytes_out += message.get("count") or 0
-                is_last = not (has_trailers or message.get("more_body", False))
+            try:
+                if kind == "http.response.body":
+                    body = message.get("body")
+                    if body:
+                        facts.bytes_out += len(body)
+                    is_last = not (has_trailers or message.get("more_body", False))
+                elif kind == "http.response.start":
+                    has_trailers = message.get("trailers", False)
+                    headers = message.get("headers") or ()
+                    status = message.get("status")
+                    facts.status = status = status if isinstance(status, int) else None
+                    if self._cookies or status is None or status >= 300:
+                        self._look_at_answer(facts, headers)
+                    is_last = _is_bodiless(facts.method, status, headers)
+                elif kind == "http.response.trailers":
+                    is_last = not message.get("more_trailers", False)
+                elif kind == "http.response.pathsend":
+                    facts.bytes_out += _content_length(headers)
+                    is_last = not has_trailers
+                elif kind == "http.response.zerocopysend":
+                    facts.bytes_out += message.get("count") or 0
+                    is_last = not (has_trailers or message.get("more_body", False))
+            except Exception as error:  # a message that no server would take
+                self.audit.note_failure(error)
             if is_last and not facts.done and not self._finish_at_once(scope, facts):
                 await self.audit.finish_async(facts)
             try:

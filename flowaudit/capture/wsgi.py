@@ -90,7 +90,7 @@ def begin_environ(audit: Sink, environ: Environ, target: bytes | str | None = No
         )
         facts.query = get("QUERY_STRING") or ""
         length = get("CONTENT_LENGTH")
-        if length and length.isdigit() and len(length) < MAX_LENGTH_DIGITS:
+        if length and length.isdecimal() and len(length) < MAX_LENGTH_DIGITS:
             facts.bytes_in = int(length)
     except Exception as error:
         audit.note_failure(error)
@@ -122,11 +122,12 @@ class _Exchange:
         facts = self.facts
         self.expected = None
         try:
-            facts.status = int(status[:3])
+            code = status[:3]
+            facts.status = int(code) if code.isdecimal() else None
             for name, value in headers:
                 lowered = name.lower()
                 if lowered == "content-length":
-                    self.expected = int(value) if value.isdigit() else None
+                    self.expected = int(value) if value.isdecimal() else None
                 elif lowered == "location":
                     facts.location = value
                 elif lowered == "set-cookie" and self.capture.cookies:

@@ -78,7 +78,7 @@ _KNOWN_TOKEN: Final = re.compile(
     r"|EAA[A-Za-z0-9]{20,}|\$2[aby]\$\d\d\$[./\w]{20,}"
 )
 _RUN: Final = re.compile(r"[A-Za-z0-9+=_~-]{16,}")
-_HEX: Final = re.compile(r"(?=[0-9]*[a-fA-F])(?=[a-fA-F]*[0-9])[0-9a-fA-F]{24,}")
+_HEX: Final = re.compile(r"(?=[0-9]{0,23}[a-fA-F])(?=[a-fA-F]{0,23}[0-9])[0-9a-fA-F]{24,}")
 _CHANGE: Final = re.compile(
     r"(?<=[a-z])[A-Z]|(?<=[A-Z][A-Z])[a-z]|(?<=[a-zA-Z])[0-9]|(?<=[0-9])[a-zA-Z]"
 )
