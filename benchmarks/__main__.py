@@ -3,16 +3,22 @@
 import platform
 from importlib import metadata
 
-from . import capture, importing, reading
+from . import capture, frameworks, importing, memory, reading, wire
 
 NAMED = (
     "flowaudit",
     "starlette",
+    "fastapi",
+    "django",
     "werkzeug",
     "uvicorn",
     "duckdb",
     "opentelemetry-sdk",
     "sentry-sdk",
+    "django-structlog",
+    "django-easy-audit",
+    "httptools",
+    "uvloop",
 )
 
 
@@ -24,7 +30,7 @@ def main() -> None:
             print(f"  {name} {metadata.version(name)}")
         except metadata.PackageNotFoundError:
             print(f"  {name} is not installed")
-    for benchmark in (capture, reading, importing):
+    for benchmark in (capture, frameworks, wire, memory, reading, importing):
         print()
         benchmark.main()
 

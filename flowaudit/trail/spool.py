@@ -46,6 +46,7 @@ MIN_RING_BYTES: Final = 256 * 1024
 WRAP: Final = 0xFFFFFFFF
 _PREFIX: Final = struct.Struct("<II")
 _META: Final = struct.Struct("<QQII")
+_WHOLE: Final = struct.Struct("<IIQQII")
 _U64: Final = struct.Struct("<Q")
 _AT_RECEIVED: Final = 16
 _AT_FINISHED: Final = 24
@@ -91,8 +92,8 @@ def boot_id() -> str:
 class Spool:
     """The ring of a living source.
 
-    What waits is held in memory too, so that the writer need not read it back: the ring is for
-    whoever comes after a killed process.
+    What waits is held in the ring alone: to keep it as objects as well costs each request more
+    than reading it back costs the writer, for they would stand in memory that no cache holds.
 
     Not locked in itself: `put`, `count_received`, `count_finished`, `release` and `lose` are
     called under the recorder's lock; `take` reads only what was published before.
@@ -107,9 +108,6 @@ class Spool:
         self.received = self.finished = 0
         self.waiting = 0
         """Records published and not yet released."""
-        self._pairs: list[tuple[bytes, bytes]] = []  # of the records not yet released
-        self._numbers: list[int] = []  # n of each
-        self._ends: list[int] = []  # offset behind each
 
     @property
     def kind(self) -> str:
@@ -188,11 +186,8 @@ class Spool:
         at = HEADER_BYTES + head
         mapped[at + 8 : at + 8 + size] = body
         _PREFIX.pack_into(mapped, at, size, crc32(body))
-        self._head = head = head + room
+        self._head = head + room
         self._used = used
-        self._numbers.append(n)
-        self._ends.append(head)
-        self._pairs.append((core, personal))
         self.waiting += 1
         return True
 
@@ -202,10 +197,20 @@ class Spool:
 
     def take(self, limit: int) -> Taken:
         """The oldest records, and what `release` needs to give their room back."""
-        pairs = self._pairs[:limit]
-        if not pairs:
-            return Taken(pairs, 0, self._tail)
-        return Taken(pairs, self._numbers[len(pairs) - 1], self._ends[len(pairs) - 1])
+        pairs, at, n = [], self._tail, 0
+        mapped, ring = self._map, self.ring_bytes
+        for _ in range(min(limit, self.waiting)):
+            if at >= ring or _PREFIX.unpack_from(mapped, HEADER_BYTES + at)[0] == WRAP:
+                at = 0
+            _length, _crc, n, _finished, core, personal = _WHOLE.unpack_from(
+                mapped, HEADER_BYTES + at
+            )
+            start = HEADER_BYTES + at + _WHOLE.size
+            middle = start + core
+            end = middle + personal
+            pairs.append((mapped[start:middle], mapped[middle:end]))
+            at = end - HEADER_BYTES + 7 & ~7
+        return Taken(pairs, n, at)
 
     def release(self, count: int, end: int) -> None:
         """Give the room of `count` committed records back, up to the offset `end`.
@@ -225,7 +230,6 @@ class Spool:
             self._zero(0, end)
             self._used -= self.ring_bytes - start + end
         self._tail = end
-        del self._pairs[:count], self._numbers[:count], self._ends[:count]
         self.waiting -= count
         if not self._used:
             # stay in the first pages: the rest of the file is not dirtied under light load
