@@ -137,4 +137,4 @@ def _headers_of(environ: dict[str, Any]) -> Iterator[tuple[str, str]]:
         if key.startswith("HTTP_") and key[5:] not in _CGI_NAMES:
             yield key[5:].replace("_", "-"), value
         elif key in _CGI_NAMES:
-            yield key.replace("_", "-"), value
+            yield key.replace("_", "-"), str(value)  # a number from test clients

@@ -35,6 +35,14 @@ def test_facts_in_an_environ_show_nothing_to_an_error_page() -> None:
     assert repr({"flowaudit.facts": facts}) == "{'flowaudit.facts': <Facts of a request>}"
 
 
+def test_a_query_that_is_text_is_looked_at(audit: FlowAudit, events: Events) -> None:
+    """No server gives one, but test clients do."""
+    call(audit.asgi(app), scope(query_string="q=../../etc/passwd"))
+    audit.flush()
+    assert "traversal" in events()[0]["flags"]
+    assert audit.counters["capture_failed"] == 0
+
+
 def test_what_is_told_beside_a_request_has_its_via_too(audit: FlowAudit, events: Events) -> None:
     async def granting(scope: Any, receive: Any, send: Any) -> None:
         flowaudit.login("user:1")

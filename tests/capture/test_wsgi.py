@@ -97,6 +97,14 @@ def test_a_request_gives_one_event(audit: FlowAudit, events: Events) -> None:
     assert "secret" not in str(event)
 
 
+def test_a_length_that_is_a_number_counts(audit: FlowAudit, events: Events) -> None:
+    """No server gives one, but test clients do."""
+    Server(audit).run(audit.wsgi(answering([b"x"])), environ(CONTENT_LENGTH=12))
+    audit.flush()
+    assert events()[0]["bytes_in"] == 12
+    assert audit.counters["capture_failed"] == 0
+
+
 @pytest.mark.parametrize("length", [5, None], ids=["content-length", "none"])
 def test_the_event_is_spooled_before_the_answer_is_whole(
     audit: FlowAudit, length: int | None
