@@ -38,20 +38,23 @@ _role_names: dict[tuple[str, Any], str] = {}
 
 def connect_accounts() -> None:
     """Listen to the user model, its proxies, and what gives rights. More than once is once."""
+    from django.contrib.auth.models import Group, Permission  # they need the apps to be loaded
+
     user_model = get_user_model()
+    if not hasattr(user_model, "USERNAME_FIELD"):
+        return  # something stands in for the user model, as a test's mock
     for model in apps.get_models():
         if issubclass(model, user_model):
             signals.post_init.connect(_user_loaded, sender=model, dispatch_uid=_UID)
             signals.post_save.connect(_user_saved, sender=model, dispatch_uid=_UID)
             signals.post_delete.connect(_user_deleted, sender=model, dispatch_uid=_UID)
-    group, permission = (apps.get_model("auth", name) for name in ("Group", "Permission"))
-    for kind, model in (("group", group), ("permission", permission)):
+    for kind, model in (("group", Group), ("permission", Permission)):
         receiver = partial(_role_loaded, kind)
         signals.post_init.connect(receiver, sender=model, weak=False, dispatch_uid=_UID)
     for owner, field, kinds in (
         (user_model, "groups", ("user", "group")),
         (user_model, "user_permissions", ("user", "permission")),
-        (group, "permissions", ("group", "permission")),
+        (Group, "permissions", ("group", "permission")),
     ):
         through = getattr(getattr(owner, field, None), "through", None)
         if through is not None:
@@ -59,6 +62,7 @@ def connect_accounts() -> None:
             signals.m2m_changed.connect(receiver, sender=through, weak=False, dispatch_uid=_UID)
 
 
+@guarded
 def _user_loaded(sender: Any, instance: Any, **_: object) -> None:
     values = instance.__dict__  # what is deferred stays so: to look at it would be a query
     instance._state.flowaudit = tuple(map(values.get, _FLAGS))
@@ -67,6 +71,7 @@ def _user_loaded(sender: Any, instance: Any, **_: object) -> None:
         note_name(values.get(sender.get_email_field_name()))
 
 
+@guarded
 def _role_loaded(kind: str, instance: Any, **_: object) -> None:
     values = instance.__dict__
     name = values.get("codename" if kind == "permission" else "name")

@@ -297,3 +297,16 @@ def test_a_fault_of_ours_does_not_reach_the_app(cy: Any, make_audit: Any, tmp_pa
     with override_settings(FLOWAUDIT={"audit": broken}):
         set_flag("is_staff", True)(cy)
     assert broken.counters["capture_failed"] == 1
+
+
+def test_a_fault_while_a_user_is_loaded_does_not_reach_the_app(
+    cy: Any, make_audit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from django.contrib.auth.models import AbstractUser
+    from django.test import override_settings
+
+    own = make_audit()
+    monkeypatch.delattr(AbstractUser, "USERNAME_FIELD")  # as a model that stands in for the user's
+    with override_settings(FLOWAUDIT={"audit": own}), own.job("night"):
+        assert type(cy).objects.get(pk=cy.pk) == cy
+    assert own.counters["capture_failed"] == 1
