@@ -17,6 +17,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from flowaudit.trail.reader import TrailReader
+
 ROUNDS = 5
 SECONDS = 4
 CONNECTIONS = 32
@@ -93,7 +95,14 @@ class Server:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait(5)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        trail = Path(self.folder) / "t.db"
+        try:
+            if trail.exists():
+                with TrailReader(trail) as reader:
+                    gaps = sum(b'"kind":"gap"' in entry.core for entry in reader.entries())
+                assert not gaps, "events were lost: the figures are void"
+        finally:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def compare(kind: str, path: str, variants: dict[str, dict[str, bool]]) -> dict[str, float]:
