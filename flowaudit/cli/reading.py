@@ -10,8 +10,8 @@ from ..errors import VaultError
 from ..journeys.engine import Engine, Include
 from ..journeys.left_out import LeftOut
 from ..report.exclusions import exclusion_sentence
+from ..trail.dead_spool import waiting_records
 from ..trail.paths import TrailPaths
-from ..trail.spool import waiting_records
 from ..vault.tokens import Vault
 from .options import record_access, trail_paths
 from .wording import fold

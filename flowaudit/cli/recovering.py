@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from ..event import SCHEMA_VERSION, encode_core
 from ..trail.adoption import Adoption, Loss, adopt_dead_sources, gap_event
+from ..trail.dead_spool import waiting_records
 from ..trail.source import new_source
-from ..trail.spool import waiting_records
 from ..trail.sqlite import Trail
 from .options import add_format, add_trail, trail_paths
 from .output import print_json, print_table

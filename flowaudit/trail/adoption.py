@@ -10,8 +10,9 @@ from typing import Final
 
 from ..errors import EventError
 from ..event import Core, Value, decode_core
+from .dead_spool import DeadSpool, spool_files
 from .numbering import uncovered
-from .spool import DeadSpool, boot_id, spool_files
+from .ring import boot_id
 from .sqlite import Trail
 
 __all__ = ["Adoption", "Loss", "adopt_dead_sources", "gap_event"]

@@ -19,11 +19,11 @@ from ..event import Entry
 from ..proofs.checkpoint import Checkpoint, VerifierKey
 from ..proofs.merkle import HASH_BYTES, TILE_WIDTH, Tree, frontier_root, split_hashes
 from ..proofs.verify import check_tiles, entry_leaf, is_sealed_only
+from .dead_spool import waiting_records
 from .keys import load_verifier_key
 from .numbering import Numbering, uncovered
 from .paths import TrailPaths
 from .reader import TrailReader
-from .spool import waiting_records
 from .verification import Problem, Verification
 
 __all__ = ["verify_trail"]

@@ -2,58 +2,39 @@
 
 One ring belongs to one source, which holds a POSIX lock on the file for as long as it lives.
 The ring is also the queue to the writer: what is not committed is never overwritten.
-
-File layout, integers little-endian::
-
-    0     magic `FLOWSPL1`            40    highest n used up by a loss not yet reported
-    8     bytes of the ring           48    source (26 ASCII bytes)
-    16    requests received           80    boot id of the machine (36 ASCII bytes)
-    24    requests finished           4096  the ring
-    32    offset of the oldest record
-
-A record is: length (u32) and CRC-32 (u32) of what follows; n (u64), requests finished at that
-moment (u64), length of the core (u32), length of the personal part (u32); core; personal;
-padding to 8 bytes. Length and CRC are written last, so a torn record is none. A length of
-0xFFFFFFFF says: go on at offset 0. Everything outside the records is zero.
+How the file is laid out: `ring.py`.
 """
 
 import errno
 import fcntl
 import mmap
 import os
-import struct
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 from zlib import crc32
 
-__all__ = [
-    "HEADER_BYTES",
-    "DeadSpool",
-    "Record",
-    "Spool",
-    "Taken",
-    "boot_id",
-    "spool_files",
-    "waiting_records",
-]
+from .ring import (
+    AT_BOOT,
+    AT_FINISHED,
+    AT_LOST,
+    AT_RECEIVED,
+    AT_SOURCE,
+    AT_TAIL,
+    HEADER_BYTES,
+    MAGIC,
+    META,
+    PREFIX,
+    U64,
+    WHOLE,
+    WRAP,
+    boot_id,
+)
 
-MAGIC: Final = b"FLOWSPL1"
-HEADER_BYTES: Final = 4_096
+__all__ = ["Spool", "Taken", "is_own"]
+
 MIN_RING_BYTES: Final = 256 * 1024
 """Smallest ring: holds the largest event."""
 
-WRAP: Final = 0xFFFFFFFF
-_PREFIX: Final = struct.Struct("<II")
-_META: Final = struct.Struct("<QQII")
-_WHOLE: Final = struct.Struct("<IIQQII")
-_U64: Final = struct.Struct("<Q")
-_AT_RECEIVED: Final = 16
-_AT_FINISHED: Final = 24
-_AT_TAIL: Final = 32
-_AT_LOST: Final = 40
-_AT_SOURCE: Final = 48
-_AT_BOOT: Final = 80
 _ZEROS: Final = memoryview(bytes(64 * 1024))
 
 _NETWORK_FILE_SYSTEMS: Final = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "gluster", "fuse.sshfs")
@@ -61,14 +42,6 @@ _NETWORK_FILE_SYSTEMS: Final = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "glus
 
 _OWN_INODES: set[tuple[int, int]] = set()
 """Spools this process holds the lock of: closing another descriptor of them would drop it."""
-
-
-class Record(NamedTuple):
-    """An event that a dead source left."""
-
-    n: int
-    core: bytes
-    personal: bytes
 
 
 class Taken(NamedTuple):
@@ -79,14 +52,6 @@ class Taken(NamedTuple):
     last_n: int
     end: int
     """Offset in the ring behind the last of them."""
-
-
-def boot_id() -> str:
-    """An id that changes with each boot of the machine; empty where the system has none."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()[:36]
-    except OSError:
-        return ""
 
 
 class Spool:
@@ -128,10 +93,10 @@ class Spool:
                 self.path, self.ring_bytes = None, wanted
                 return None, mmap.mmap(-1, HEADER_BYTES + wanted)
         mapped = mmap.mmap(descriptor, HEADER_BYTES + self.ring_bytes)
-        mapped[8:16] = _U64.pack(self.ring_bytes)
-        mapped[_AT_SOURCE : _AT_SOURCE + len(self.source)] = self.source.encode("ascii")
+        mapped[8:16] = U64.pack(self.ring_bytes)
+        mapped[AT_SOURCE : AT_SOURCE + len(self.source)] = self.source.encode("ascii")
         boot = boot_id().encode("ascii")
-        mapped[_AT_BOOT : _AT_BOOT + len(boot)] = boot
+        mapped[AT_BOOT : AT_BOOT + len(boot)] = boot
         mapped[0:8] = MAGIC
         return descriptor, mapped
 
@@ -155,12 +120,12 @@ class Spool:
     def count_received(self) -> None:
         """One more request has come in."""
         self.received = received = self.received + 1
-        _U64.pack_into(self._map, _AT_RECEIVED, received)
+        U64.pack_into(self._map, AT_RECEIVED, received)
 
     def count_finished(self) -> None:
         """One more request is known not to get an event of its own."""
         self.finished += 1
-        _U64.pack_into(self._map, _AT_FINISHED, self.finished)
+        U64.pack_into(self._map, AT_FINISHED, self.finished)
 
     def put(self, n: int, core: bytes, personal: bytes, finishes: bool) -> bool:
         """Publish an event; False if the ring has no room for it. Kill-safe when this returns.
@@ -169,9 +134,9 @@ class Spool:
         """
         if finishes:
             self.finished += 1
-        body = _META.pack(n, self.finished, len(core), len(personal)) + core + personal
+        body = META.pack(n, self.finished, len(core), len(personal)) + core + personal
         size = len(body)
-        room = size + _PREFIX.size + 7 & ~7
+        room = size + PREFIX.size + 7 & ~7
         head = self._head
         used = self._used + room
         if head + room > self.ring_bytes:
@@ -181,11 +146,11 @@ class Spool:
             return False
         mapped = self._map
         if head + room > self.ring_bytes:
-            _PREFIX.pack_into(mapped, HEADER_BYTES + head, WRAP, 0)
+            PREFIX.pack_into(mapped, HEADER_BYTES + head, WRAP, 0)
             head = 0
         at = HEADER_BYTES + head
         mapped[at + 8 : at + 8 + size] = body
-        _PREFIX.pack_into(mapped, at, size, crc32(body))
+        PREFIX.pack_into(mapped, at, size, crc32(body))
         self._head = head + room
         self._used = used
         self.waiting += 1
@@ -193,19 +158,19 @@ class Spool:
 
     def lose(self, n: int) -> None:
         """Note that `n` is used up by an event that had no room."""
-        _U64.pack_into(self._map, _AT_LOST, n)
+        U64.pack_into(self._map, AT_LOST, n)
 
     def take(self, limit: int) -> Taken:
         """The oldest records, and what `release` needs to give their room back."""
         pairs, at, n = [], self._tail, 0
         mapped, ring = self._map, self.ring_bytes
         for _ in range(min(limit, self.waiting)):
-            if at >= ring or _PREFIX.unpack_from(mapped, HEADER_BYTES + at)[0] == WRAP:
+            if at >= ring or PREFIX.unpack_from(mapped, HEADER_BYTES + at)[0] == WRAP:
                 at = 0
-            _length, _crc, n, _finished, core, personal = _WHOLE.unpack_from(
+            _length, _crc, n, _finished, core, personal = WHOLE.unpack_from(
                 mapped, HEADER_BYTES + at
             )
-            start = HEADER_BYTES + at + _WHOLE.size
+            start = HEADER_BYTES + at + WHOLE.size
             middle = start + core
             end = middle + personal
             pairs.append((mapped[start:middle], mapped[middle:end]))
@@ -220,8 +185,8 @@ class Spool:
         """
         start = self._tail
         # in the header too, for the records that carry the count are about to go
-        _U64.pack_into(self._map, _AT_FINISHED, self.finished)
-        _U64.pack_into(self._map, _AT_TAIL, end)
+        U64.pack_into(self._map, AT_FINISHED, self.finished)
+        U64.pack_into(self._map, AT_TAIL, end)
         if end > start:
             self._zero(start, end)
             self._used -= end - start
@@ -234,7 +199,7 @@ class Spool:
         if not self._used:
             # stay in the first pages: the rest of the file is not dirtied under light load
             self._head = self._tail = 0
-            _U64.pack_into(self._map, _AT_TAIL, 0)
+            U64.pack_into(self._map, AT_TAIL, 0)
 
     def _zero(self, start: int, end: int) -> None:
         for at in range(HEADER_BYTES + start, HEADER_BYTES + end, len(_ZEROS)):
@@ -256,118 +221,13 @@ class Spool:
             self._descriptor = None
 
 
-class DeadSpool:
-    """The spool of a source that is no more, held under its lock by whoever adopts it."""
-
-    def __init__(self, path: Path, descriptor: int, data: bytes) -> None:
-        self.path = path
-        self._descriptor = descriptor
-        self._data = data
-        self.source = data[_AT_SOURCE : _AT_SOURCE + 26].rstrip(b"\0").decode("ascii", "replace")
-        self.boot = data[_AT_BOOT : _AT_BOOT + 36].rstrip(b"\0").decode("ascii", "replace")
-        self.received = self._number(_AT_RECEIVED)
-        self.lost_to = self._number(_AT_LOST)
-        """Highest n that a loss used up and no gap event has reported; 0 if none."""
-        self.records: list[Record] = []
-        self.finished = self._number(_AT_FINISHED)
-        for record, finished in _scan(data):
-            self.records.append(record)
-            self.finished = max(self.finished, finished)
-
-    @classmethod
-    def adopt(cls, path: Path) -> "DeadSpool | None":
-        """Take the spool over if its source is dead, else `None`; never blocks.
-
-        The lock is held until `close`. A file that is no spool (a source that died at birth)
-        is adopted with no records.
-        """
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-        except OSError:
-            return None
-        try:
-            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.fstat(descriptor).st_nlink:
-                with open(descriptor, "rb", closefd=False) as file:
-                    return cls(path, descriptor, file.read().ljust(HEADER_BYTES, b"\0"))
-        except OSError:
-            pass
-        os.close(descriptor)
-        return None
-
-    def _number(self, at: int) -> int:
-        return int(_U64.unpack_from(self._data, at)[0])
-
-    def close(self, *, remove: bool) -> None:
-        """Release the lock; remove the file once all that it held is in the trail."""
-        if remove:
-            self.path.unlink(missing_ok=True)
-        os.close(self._descriptor)
-
-
-def spool_files(folder: Path) -> list[Path]:
-    """Spools in a folder that this process does not itself hold."""
-    try:
-        files = sorted(folder.glob("*.ring"))
-    except OSError:
-        return []
-    return [path for path in files if not _is_own(path)]
-
-
-def waiting_records(folder: Path) -> int:
-    """How many events wait in the spools of a folder, whoever they belong to."""
-    waiting = 0
-    for path in spool_files(folder):
-        try:
-            data = path.read_bytes()
-        except OSError:
-            continue
-        waiting += sum(1 for _ in _scan(data.ljust(HEADER_BYTES, b"\0")))
-    return waiting
-
-
-def _scan(data: bytes) -> Iterator[tuple[Record, int]]:
-    """Whole records from the oldest on, with the count of finished requests beside each."""
-    if data[:8] != MAGIC:
-        return
-    ring = min(int(_U64.unpack_from(data, 8)[0]), len(data) - HEADER_BYTES)
-    at, last_n = int(_U64.unpack_from(data, _AT_TAIL)[0]), 0
-    wrapped = False
-    while True:
-        if at + _PREFIX.size > ring:
-            length = WRAP
-        else:
-            length, crc = _PREFIX.unpack_from(data, HEADER_BYTES + at)
-        if length == WRAP:
-            if wrapped:
-                return
-            wrapped, at = True, 0
-            continue
-        body = data[HEADER_BYTES + at + 8 : HEADER_BYTES + at + 8 + length]
-        if length < _META.size or len(body) != length or crc32(body) != crc:
-            return
-        record, finished = _read_body(body)
-        if record.n <= last_n:
-            return
-        yield record, finished
-        last_n = record.n
-        at += _PREFIX.size + length + 7 & ~7
-
-
-def _read_body(body: bytes) -> tuple[Record, int]:
-    n, finished, core, personal = _META.unpack_from(body)
-    start = _META.size
-    return Record(
-        n, body[start : start + core], body[start + core : start + core + personal]
-    ), finished
-
-
 def _inode(descriptor: int) -> tuple[int, int]:
     stat = os.fstat(descriptor)
     return stat.st_dev, stat.st_ino
 
 
-def _is_own(path: Path) -> bool:
+def is_own(path: Path) -> bool:
+    """Whether a spool is held by this very process, or is gone."""
     try:
         stat = path.stat()
     except OSError:

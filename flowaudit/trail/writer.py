@@ -9,8 +9,9 @@ from ..oplog import OPLOG
 from .adoption import Loss, adopt_dead_sources
 from .emission import Emission
 from .paths import TrailPaths
+from .ring import boot_id
 from .source import GROUP_EVENTS, LiveSource
-from .spool import Taken, boot_id
+from .spool import Taken
 from .sqlite import Trail
 
 __all__ = ["HEARTBEAT_S", "Writer"]

@@ -11,14 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowaudit.trail.spool import (
-    HEADER_BYTES,
-    DeadSpool,
-    Spool,
-    boot_id,
-    spool_files,
-    waiting_records,
-)
+from flowaudit.trail.dead_spool import DeadSpool, spool_files, waiting_records
+from flowaudit.trail.ring import HEADER_BYTES, boot_id
+from flowaudit.trail.spool import Spool
 
 SOURCE = "a" * 26
 
