@@ -207,7 +207,8 @@ class FlowAudit:
         Outside requests and jobs it adds nothing.
         """
         try:
-            add_request_fields(fields, self._vault, self._recorder.source)
+            cookies = self.settings["session_cookie"]
+            add_request_fields(fields, self._vault, self._recorder.source, cookies)
         except Exception as error:
             self.note_failure(error)
         return fields

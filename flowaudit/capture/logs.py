@@ -8,12 +8,14 @@ from ..errors import VaultError
 from ..policy.redact import clean_request_id, clean_trace_id
 from ..vault.tokens import Vault
 from .context import current
-from .facts import Facts, header_text
+from .facts import Facts, cookie_value, header_text
 
 __all__ = ["add_request_fields"]
 
 
-def add_request_fields(fields: MutableMapping[str, Any], vault: Vault, source: str) -> None:
+def add_request_fields(
+    fields: MutableMapping[str, Any], vault: Vault, source: str, session_cookies: tuple[str, ...]
+) -> None:
     """Add what the log line's request is known by, in the words of its event.
 
     `actor` and `session` are the tokens that stand in the trail, never an identity; `request`,
@@ -26,7 +28,7 @@ def add_request_fields(fields: MutableMapping[str, Any], vault: Vault, source: s
         "actor": _token(vault, facts),
         "request": clean_request_id(header_text(facts.request_id)),
         "route": facts.route,
-        "session": _session(vault, facts),
+        "session": _session(vault, facts, session_cookies),
         "source": source or None,
         "trace": clean_trace_id(header_text(facts.traceparent)),
     }
@@ -49,8 +51,11 @@ def _token(vault: Vault, facts: Facts) -> str | None:
     return known
 
 
-def _session(vault: Vault, facts: Facts) -> str | None:
+def _session(vault: Vault, facts: Facts, cookies: tuple[str, ...]) -> str | None:
+    """The session's hash, from the adapter or a named cookie; once the process has the key."""
     value = facts.new_session or facts.session
+    if value is None and facts.cookie and cookies:
+        value = cookie_value(header_text(facts.cookie), cookies)
     return vault.cached_hash("session", value) if value is not None else None
 
 

@@ -57,6 +57,25 @@ def test_a_line_has_the_fields_of_its_event(audit: FlowAudit, events: Events) ->
     assert "ann" not in lines.getvalue()
 
 
+def test_the_session_of_a_named_cookie_is_there(
+    make_audit: Callable[..., FlowAudit], events: Events
+) -> None:
+    audit, lines = make_audit(session_cookie=["sid"]), io.StringIO()
+    logger = logger_of(audit, lines)
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        logger.info("seen")
+        await send(START)
+        await send(BODY)
+
+    for _ in range(2):  # the key of the hash is loaded for the first event
+        call(audit.asgi(app), scope(headers=[(b"cookie", b"lang=en; sid=0123456789")]))
+    audit.flush()
+    session = events()[1]["session"]
+    assert json.loads(lines.getvalue().splitlines()[1])["session"] == session
+    assert "0123456789" not in lines.getvalue()
+
+
 def test_outside_an_event_loop_a_new_actor_is_known_at_once(audit: FlowAudit) -> None:
     lines = io.StringIO()
     logger = logger_of(audit, lines)
