@@ -8,7 +8,7 @@ from django.http.response import HttpResponseBase
 
 from flowaudit import Actor, FlowAudit
 from flowaudit.capture.facts import Facts
-from flowaudit.capture.routes import resource_of
+from flowaudit.capture.routes import hide_secrets, resource_of
 
 from .people import actor_of
 from .project import ActorOption
@@ -37,6 +37,7 @@ def enrich(
     match = request.resolver_match
     if match is not None:
         facts.route = facts.route or template_of(match.route)
+        facts.target = hide_secrets(facts.target, facts.route, match.kwargs)
         is_file = getattr(match.func, "__module__", None) in _STATIC
         if match.kwargs and facts.resource is None and not is_file:
             facts.resource, facts.resource_id = resource_of(facts.route, match.kwargs)

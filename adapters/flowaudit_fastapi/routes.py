@@ -7,7 +7,7 @@ from typing import Any
 from starlette.convertors import PathConvertor
 
 from flowaudit.capture.facts import Facts
-from flowaudit.capture.routes import resource_of, route_template
+from flowaudit.capture.routes import hide_secrets, resource_of, route_template
 
 __all__ = ["take_route"]
 
@@ -19,6 +19,8 @@ def take_route(scope: Scope, facts: Facts) -> None:
     route = scope.get("route")
     facts.route = facts.route or _route(scope, route)
     parameters = scope.get("path_params")
+    if parameters:
+        facts.target = hide_secrets(facts.target, facts.route, parameters)
     if parameters and facts.resource is None:
         kinds = getattr(route, "param_convertors", {})
         values = {

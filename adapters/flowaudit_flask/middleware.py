@@ -27,7 +27,7 @@ from werkzeug.exceptions import MethodNotAllowed
 from flowaudit import Actor, FlowAudit
 from flowaudit.capture.context import current
 from flowaudit.capture.facts import Facts
-from flowaudit.capture.routes import resource_of, route_template
+from flowaudit.capture.routes import hide_secrets, resource_of, route_template
 from flowaudit.capture.wsgi import WsgiCapture
 from flowaudit.errors import SettingError
 
@@ -125,6 +125,8 @@ class FlowAuditFlask:
         environ = request.environ
         root = environ.get(_ROOT_KEY, "")
         facts.route = route_template(environ.get("SCRIPT_NAME", "")[len(root) :], template)
+        if values:
+            facts.target = hide_secrets(facts.target, facts.route, values)
         named = {k: v for k, v in (values or {}).items() if k not in catch_alls}
         facts.resource, facts.resource_id = resource_of(facts.route, named)
 

@@ -1,16 +1,26 @@
-"""Route templates, and the resource that a route's parameters name, for every framework."""
+"""Route templates, what a route's parameters name, and which of them are secrets."""
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import Final
+from urllib.parse import unquote
 
+from ..event import member
+from ..policy.named import is_secret_name
 from ..policy.redact import mask
+from .targets import Target
 
-__all__ = ["resource_of", "route_template"]
+__all__ = ["hide_secrets", "resource_of", "route_template"]
 
 MAX_ID: Final = 200
 """Characters of a resource's id; a longer value is no id."""
+
+MIN_PART: Final = 4
+"""Characters of a secret that is also looked for inside a segment; a shorter one must be all."""
+
+MASKED: Final = "[masked:value]"
 
 _PARAMETER: Final = re.compile(r"\{([^{}:]+)(?::[^{}]*)?\}")
 
@@ -27,18 +37,44 @@ def resource_of(
 
     It is the template's last parameter that has a value, under the name of the segment before
     it: `/patients/{pid}/records/{id}` with `id` 17 makes `("records", "17")`. A value that is
-    a path of its own, as of a catch-all route, is no id. What looks like a secret is masked.
+    a path of its own, as of a catch-all route, is no id. What looks like a secret is masked, and
+    so is what its name says to be one.
     """
     if template is None or not parameters:
         return None, None
     for name, kind in _named(template):
         value = parameters.get(name)
         if value is not None:
+            if name in _secrets(template):
+                return kind, MASKED
             text = str(value)
             if not text or "/" in text or len(text) > MAX_ID:
                 return None, None
             return kind, text if text.isdigit() and len(text) < 12 else mask(text)
     return None, None
+
+
+def hide_secrets(target: Target, template: str | None, parameters: Mapping[str, object]) -> Target:
+    """The target with the values masked that its route names as secrets: `/reset/{token}`."""
+    names = _secrets(template) if template is not None and parameters else ()
+    values = [str(parameters[name]) for name in names if parameters.get(name) is not None]
+    if not values:
+        return target
+    parts = {part for value in values for part in value.split("/") if part}
+    path = "/".join(
+        MASKED if _holds(unquote(segment), parts) else segment for segment in target.path.split("/")
+    )
+    return replace(target, path=path, path_member=member("path", path))
+
+
+def _holds(segment: str, parts: set[str]) -> bool:
+    return segment in parts or any(len(part) >= MIN_PART and part in segment for part in parts)
+
+
+@lru_cache(maxsize=4_096)
+def _secrets(template: str) -> tuple[str, ...]:
+    """Parameters of a template whose names say that their values are secrets."""
+    return tuple(name for name in _PARAMETER.findall(template) if is_secret_name(name))
 
 
 @lru_cache(maxsize=4_096)

@@ -16,6 +16,7 @@ __all__ = [
     "Part",
     "Pointers",
     "ascii_key",
+    "is_secret_name",
     "named_parts",
     "parse_pointer",
     "pointer_token",
@@ -204,8 +205,14 @@ def _headers(name: str, given: Iterable[str]) -> tuple[str, ...]:
     return found
 
 
+def is_secret_name(name: str) -> bool:
+    """Whether a key, header or parameter is called like a secret: `passwd`, `reset_token`."""
+    plain = re.sub(r"[^a-z0-9]", "", name.lower())
+    one = plain.removesuffix("s")
+    return plain in _SECRET_NAMES or one in _SECRET_NAMES or one.endswith(_SECRET_ENDINGS)
+
+
 def _check_secret(name: str, given: str, word: str) -> None:
     """Refuse what by its own name is a secret: masking knows only what looks like one."""
-    plain = re.sub(r"[^a-z0-9]", "", word.lower()).removesuffix("s")
-    if plain in _SECRET_NAMES or plain.endswith(_SECRET_ENDINGS):
+    if is_secret_name(word):
         raise SettingError(name, given, "names that are not a secret's; such values never are kept")

@@ -473,6 +473,15 @@ def test_the_parameter_of_a_mount_is_named_in_the_route(audit: FlowAudit, events
     ]
 
 
+def test_a_parameter_that_is_called_a_secret_is_masked(audit: FlowAudit, events: Events) -> None:
+    get = serve(Starlette(routes=[Route("/invited/{token}", ok)]), audit)
+    get("/invited/k3v9")
+    audit.flush()
+    assert told(events, "path", "resource", "resource_id") == [
+        ("/invited/[masked:value]", "invited", "[masked:value]")
+    ]
+
+
 def test_requests_at_the_same_time_do_not_mix(audit: FlowAudit, events: Events) -> None:
     import httpx
 

@@ -33,6 +33,10 @@ def app(audit: FlowAudit) -> Any:
         flowaudit.identify("user:1")
         return "x"
 
+    @app.get("/basic-auth/<user>/<passwd>")
+    def basic(user: str, passwd: str) -> str:
+        return "x"
+
     @app.get("/permission")
     def permission() -> str:
         raise PermissionError
@@ -59,6 +63,16 @@ def test_the_route_of_a_converter(app: Any, audit: FlowAudit, events: Events) ->
     app.test_client().get("/remember/a/b")
     audit.flush()
     assert [event["route"] for event in events()] == ["/remember/{what}"]
+
+
+def test_a_parameter_that_is_called_a_secret_is_masked(
+    app: Any, audit: FlowAudit, events: Events
+) -> None:
+    app.test_client().get("/basic-auth/ann/pw")
+    audit.flush()
+    (event,) = events()
+    assert event["path"] == "/basic-auth/ann/[masked:value]"
+    assert (event["resource"], event["resource_id"]) == ("basic-auth", "[masked:value]")
 
 
 def test_a_permission_exception_behind_a_500_is_a_refusal(

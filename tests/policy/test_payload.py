@@ -185,6 +185,7 @@ def test_a_pointer_is_read_by_rfc_6901(pointer: str, tokens: list[str]) -> None:
         ({"request_json": ["/user/password"]}, "password"),
         ({"request_json": ["/user/Pass-Word"]}, "Pass-Word"),
         ({"response_json": ["/access_token"]}, "access_token"),
+        ({"response_json": ["/pass"]}, "pass"),
         ({"response_json": ["/tokens/*"]}, "tokens"),
         ({"request_form": ["pwd"]}, "request_form"),
         ({"request_form": [""]}, "request_form"),

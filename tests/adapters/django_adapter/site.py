@@ -237,6 +237,7 @@ urlpatterns = [
     path("slow", slow),
     path("slow-stream", slow_stream),
     path("file", file),
+    path("invited/<slug:token>/", open_page),
     path("patients/<int:pid>/", include([path("records/<slug:id>", open_page)])),
     re_path(r"^assets/(?P<path>.*)$", serve, {"document_root": Path(__file__).parent}),
     re_path(r"^year/(?P<year>[0-9]{4})/$", open_page),

@@ -39,6 +39,13 @@ def test_route_and_resource(
     assert (event.get("resource"), event.get("resource_id")) == resource
 
 
+def test_a_parameter_that_is_called_a_secret_is_masked(browser: Browser) -> None:
+    browser.get("/invited/k3v9/")
+    event = browser.last()
+    assert event["path"] == "/invited/[masked:value]/"
+    assert (event["resource"], event["resource_id"]) == ("invited", "[masked:value]")
+
+
 def test_the_path_is_the_target_as_sent(browser: Browser) -> None:
     browser.get("/patients/4/records/a%2Db")
     expected = "/patients/4/records/a-b" if "wsgi" in browser.kind else "/patients/4/records/a%2Db"
