@@ -8,7 +8,7 @@ from typing import Any
 
 from ..journeys.flows import TOP, FlowReport, flow_report
 from ..journeys.left_out import LeftOut, left_out
-from ..report.words import amount, percent, period
+from ..report.words import amount, arrow, percent, period, printable
 from .options import add_format, add_trail
 from .output import print_csv, print_json
 from .reading import (
@@ -21,7 +21,7 @@ from .reading import (
     tell_left_out,
     tell_waiting,
 )
-from .wording import fold, next_command, print_ranking
+from .wording import LABEL_WIDTH, fold, next_command, print_ranking
 
 __all__ = ["add_parser", "run"]
 
@@ -125,7 +125,7 @@ def _print_sentences(report: FlowReport, include: str) -> None:
         fold(
             f"{amount(report.visitors, 'visitor')}{who} made {amount(report.sessions, 'journey')}"
             f" with {amount(report.events, 'request')}, {report.pages:,} of them pages,"
-            f" from {period(report.first_ts, report.last_ts)}."
+            f" {period(report.first_ts, report.last_ts)}."
         )
     )
     if report.sessions_with_page:
@@ -157,7 +157,10 @@ def _labelled(counts: Sequence[tuple[str | None, int]]) -> list[tuple[str, int]]
 
 
 def _arrows(report: FlowReport) -> list[tuple[str, int]]:
-    return [(f"{_label(step)} → {_label(to)}", n) for step, to, n in report.transitions]
+    return [
+        (arrow(printable(_label(step)), printable(_label(to)), LABEL_WIDTH), n)
+        for step, to, n in report.transitions
+    ]
 
 
 def _most_common_next(report: FlowReport, step: str | None) -> str | None:

@@ -9,7 +9,7 @@ from typing import Final
 
 from ..report.words import bar, percent, printable, shorten
 
-__all__ = ["BAR_WIDTH", "WIDTH", "fold", "next_command", "paint", "print_ranking"]
+__all__ = ["BAR_WIDTH", "LABEL_WIDTH", "WIDTH", "fold", "next_command", "paint", "print_ranking"]
 
 WIDTH: Final = 80
 """Columns of a line."""
@@ -17,6 +17,8 @@ WIDTH: Final = 80
 BAR_WIDTH: Final = 16
 """Columns of a bar."""
 NUMBER_WIDTH: Final = 11
+LABEL_WIDTH: Final = WIDTH - BAR_WIDTH - NUMBER_WIDTH - 12
+"""Columns of a bar's label."""
 
 _COLOURS: Final = {
     "denied": "33",
@@ -48,11 +50,10 @@ def print_ranking(title: str, rows: Sequence[tuple[str, int]], whole: int) -> No
         return
     print(f"\n{title}")
     most = max(number for _, number in rows)
-    label_width = WIDTH - BAR_WIDTH - NUMBER_WIDTH - 12
     for label, number in rows:
-        text = shorten(printable(label), label_width)
+        text = shorten(printable(label), LABEL_WIDTH)
         print(
-            f"  {text:<{label_width}}  {bar(number, most, BAR_WIDTH):<{BAR_WIDTH}}"
+            f"  {text:<{LABEL_WIDTH}}  {bar(number, most, BAR_WIDTH):<{BAR_WIDTH}}"
             f"{number:>{NUMBER_WIDTH},}  {percent(number, whole):>5}"
         )
 

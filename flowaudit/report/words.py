@@ -6,6 +6,7 @@ from typing import Final
 
 __all__ = [
     "amount",
+    "arrow",
     "bar",
     "clock",
     "day",
@@ -68,10 +69,15 @@ def moment(ts: int, *, seconds: bool = False) -> str:
 
 
 def period(first_ts: int | None, last_ts: int | None) -> str:
-    """From when to when, UTC."""
+    """From when to when, UTC; what both have in common is said once."""
     if first_ts is None or last_ts is None:
         return "no time at all"
-    return f"{moment(first_ts)} to {moment(last_ts)} UTC"
+    first, last = moment(first_ts), moment(last_ts)
+    if first == last:
+        return f"{first} UTC"
+    if _utc(first_ts).date() == _utc(last_ts).date():
+        last = f"{_utc(last_ts):%H:%M}"
+    return f"{first} to {last} UTC"
 
 
 def span(us: int) -> str:
@@ -96,6 +102,17 @@ def shorten(text: str, width: int) -> str:
         return text
     head = (width - 1) * 2 // 3
     return f"{text[:head]}…{text[len(text) - (width - 1 - head) :]}"
+
+
+def arrow(step: str, to: str, width: int) -> str:
+    """A step and the one after it; what is too long is cut in each, and the arrow stays."""
+    room = width - 3
+    if len(step) + len(to) > room:
+        half = room // 2
+        left = max(half, room - len(to)) if len(step) > half else len(step)
+        step = shorten(step, left)
+        to = shorten(to, room - len(step))
+    return f"{step} → {to}"
 
 
 def bar(part: int, whole: int, width: int) -> str:

@@ -41,7 +41,7 @@ def test_json_has_the_documented_keys_and_no_others(trail, capsys):
 def test_text_says_names_that_the_vault_knows(trail, capsys):
     assert main(["denied", "--trail", trail]) == 0
     out = capsys.readouterr().out
-    assert out.startswith("1 refusal among 3 requests (33 %), 25 Oct 2015 04:11 to 25 Oct 2015")
+    assert out.startswith("1 refusal among 3 requests (33 %), 25 Oct 2015 04:11 to ")
     assert "  ann  " in out
     assert "  /admin  " in out
     assert max(map(len, out.splitlines()[:-1])) <= 80

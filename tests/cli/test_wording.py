@@ -72,3 +72,30 @@ def test_json_for_a_terminal_holds_nothing_that_acts(capsys):
     assert "\x1b" not in shown
     assert "Zo\u00eb" in shown
     assert json.loads(shown) == value
+
+
+@pytest.mark.parametrize(
+    ("last", "text"),
+    [
+        (0, "1 Jan 1970 00:00 UTC"),
+        (61_000_000, "1 Jan 1970 00:00 to 00:01 UTC"),
+        (86_400_000_000, "1 Jan 1970 00:00 to 2 Jan 1970 00:00 UTC"),
+    ],
+    ids=["minute", "day", "longer"],
+)
+def test_a_period_says_once_what_both_ends_share(last, text):
+    assert words.period(0, last) == text
+
+
+@pytest.mark.parametrize(
+    ("step", "to", "text"),
+    [
+        ("/a", "/b", "/a → /b"),
+        ("/a", "/" + "b" * 30, "/a → /bbbbbbbb…bbbbb"),
+        ("/" + "a" * 30, "/b", "/aaaaaaaa…aaaaa → /b"),
+        ("/" + "a" * 30, "/" + "b" * 30, "/aaa…aaa → /bbbb…bbb"),
+    ],
+    ids=["short", "long-target", "long-source", "both-long"],
+)
+def test_an_arrow_survives_the_cut_of_what_stands_beside_it(step, to, text):
+    assert words.arrow(step, to, 20) == text
