@@ -27,11 +27,12 @@ class ActorKinds:
     def __init__(self, declared: Sequence[str] = ()) -> None:
         load_families()
         self._declared = declared
-        self._families: dict[str | None, str | None] = {None: None}
+        self.families: dict[str | None, str | None] = {None: None}
+        """Families found so far, for whoever looks here first."""
 
     def is_ready(self, facts: Facts) -> bool:
         """Whether `of` needs memory alone."""
-        return facts.visitor.ua in self._families
+        return facts.visitor.ua in self.families
 
     def of(self, facts: Facts, is_known: bool) -> str:
         """The kind of a request's actor; `is_known` if it names somebody."""
@@ -41,7 +42,7 @@ class ActorKinds:
             return told
         ua = facts.visitor.ua
         try:
-            family = self._families[ua]
+            family = self.families[ua]
         except KeyError:
             family = self._find(ua)
         if family == "agent":
@@ -50,7 +51,7 @@ class ActorKinds:
 
     def _find(self, ua: str | None) -> str | None:
         family = family_of(ua or "", self._declared)
-        if len(self._families) >= CACHE_SIZE:
-            self._families = {None: None}
-        self._families[ua] = family
+        if len(self.families) >= CACHE_SIZE:
+            self.families = {None: None}
+        self.families[ua] = family
         return family

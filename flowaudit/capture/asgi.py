@@ -143,7 +143,7 @@ class AsgiCapture:
                 if facts.status is None:
                     facts.status = 499 if facts.disconnected else 500
                 if not self._finish_at_once(scope, facts):
-                    self.audit.finish(facts)
+                    self.audit.finish_slowly(facts)
 
     def _begin(self, scope: Scope, kind: str) -> Facts:
         audit = self.audit
@@ -263,7 +263,7 @@ class AsgiCapture:
                     facts.said.note(talk.told())
                 facts.done = False
                 if not self._finish_at_once(scope, facts):
-                    self.audit.finish(facts)
+                    self.audit.finish_slowly(facts)
 
     async def _tell(self, scope: Scope, facts: Facts, action: str) -> None:
         facts.action, facts.done = action, False

@@ -239,7 +239,7 @@ class FlowAudit:
     @property
     def is_open(self) -> bool:
         """Whether this process has its source; a request before that has to make files."""
-        return self._recorder.is_open
+        return self._recorder.live is not None
 
     def open(self) -> None:
         """Begin this process's source, as the first request would. Never raises."""
@@ -273,16 +273,20 @@ class FlowAudit:
         ts = time.time_ns() // 1_000 if clock is None else int(clock() * 1_000_000)
         facts = Facts(ts, method)
         try:
-            if kind == "request":
-                self._recorder.count_received()
-            else:
+            source = self._recorder.live
+            if kind != "request":
                 facts.kind = kind
+            elif source is None or not source.count_received():
+                self._recorder.count_received()
             facts.visitor = self._heads.look(get, names, peer)
             facts.cookie = get(names.cookie)
             facts.referer = get(names.referer)
             facts.request_id = get(names.request_id)
             facts.traceparent = get(names.traceparent)
-            facts.target = self._targets.look(target, is_rebuilt)
+            known = self._targets.known.get(target)
+            if known is None or is_rebuilt:
+                known = self._targets.look(target, is_rebuilt)
+            facts.target = known
         except Exception as error:
             self.note_failure(error)
         return facts
@@ -293,7 +297,7 @@ class FlowAudit:
         May touch the vault's file: an event loop calls `finish_async`.
         """
         if not facts.done and not self.finish_at_once(facts):
-            self._finish_guarded(facts)
+            self.finish_slowly(facts)
 
     async def finish_async(self, facts: Facts) -> None:
         """As `finish`; a person's first event asks the vault off the event loop."""
@@ -301,9 +305,9 @@ class FlowAudit:
             return
         is_big = facts.payload is not None and facts.payload.is_big
         if not is_big and self._composer.is_ready(facts):
-            self._finish_guarded(facts)
+            self.finish_slowly(facts)
         else:
-            await run_in_threadpool(self._finish_guarded, facts)
+            await run_in_threadpool(self.finish_slowly, facts)
 
     def finish_at_once(self, facts: Facts) -> bool:
         """As `finish`, if that needs nothing but memory, as it usually does; else False."""
@@ -314,7 +318,9 @@ class FlowAudit:
             if event is None:
                 return False
             facts.done = True
-            self._recorder.append_cut(event, facts.kind == "request")
+            source, is_request = self._recorder.live, facts.kind == "request"
+            if source is None or source.put(event, is_request) is None:
+                self._recorder.append_cut(event, is_request)
         except Exception as error:
             self._fail(facts, error)
         return True
@@ -354,7 +360,8 @@ class FlowAudit:
             self.note_failure(RuntimeError(f"a body was not looked at: {type(error).__name__}"))
             payload.is_told = True
 
-    def _finish_guarded(self, facts: Facts) -> None:
+    def finish_slowly(self, facts: Facts) -> None:
+        """As `finish`, after `finish_at_once` could not."""
         facts.done = True
         try:
             rule = NO_RULE if self._rulings is None else self._rulings.rule(facts)

@@ -26,6 +26,8 @@ MAX_CACHED: Final = 1_024
 """Longer texts are not remembered."""
 
 UNAVAILABLE: Final = "identity-unavailable"
+_UNKNOWN: Final = "unknown"
+"""Of a User-Agent that this process has not met."""
 
 _OK: Final = Verdict("ok", None)
 _IN_FACTS: Final = frozenset(["ops", "access", "process", "gap"])
@@ -72,7 +74,8 @@ class Composer:
         `None` if it does, or if the vault's file must be asked first: then `compose`.
         """
         said, vault = facts.said_, self._vault
-        if not self.kinds.is_ready(facts):
+        family = self.kinds.families.get(facts.visitor.ua, _UNKNOWN)
+        if family is _UNKNOWN:
             return None
         if said is None:
             actor, via = facts.user, facts.via
@@ -95,7 +98,9 @@ class Composer:
                 session = self._sessions[facts.cookie]
             except KeyError:
                 return None
-        return self._request(facts, actor, session, via)
+        is_nobody = actor is None and family is None and said is None and facts.actor_kind is None
+        kind = "anonymous" if is_nobody else self.kinds.of(facts, actor is not None)
+        return self._request(facts, actor, kind, session, via)
 
     def is_ready(self, facts: Facts) -> bool:
         """Whether `compose` can do without the vault's file and without a new User-Agent."""
@@ -117,7 +122,8 @@ class Composer:
             who.tokens.get(name) if name is not None else None
             for name in (facts.identity, facts.delegate)
         )
-        event = self._request(facts, actor, who.session, via, who.is_known)
+        kind = self.kinds.of(facts, actor is not None)
+        event = self._request(facts, actor, kind, who.session, via, who.is_known)
         said = facts.said_
         if said is None:
             return [], event
@@ -129,6 +135,7 @@ class Composer:
         self,
         facts: Facts,
         actor: str | None,
+        kind: str,
         session: str | None,
         via: str | None,
         is_known: bool = True,
@@ -148,8 +155,9 @@ class Composer:
         ):
             verdict = self._classify(facts, said)
         kept = redact_query(query, self._query_keys) if query and self._query_keys else None
-        referer = self._referer(facts.referer) if facts.referer else ""
-        kind = self.kinds.of(facts, actor is not None)
+        referer = ""
+        if facts.referer:
+            referer = self._referers.get(facts.referer) or self._referer(facts.referer)
         return request_pieces(facts, verdict, actor, kind, session, via, flags, kept, referer)
 
     def _flags(self, facts: Facts, is_known: bool) -> str:
@@ -189,8 +197,7 @@ class Composer:
 
     def _referer(self, raw: str | bytes) -> str:
         """The member of what may be kept of a referer."""
-        known = self._referers.get(raw)
-        return _remember(self._referers, raw, _referer_member) if known is None else known
+        return _remember(self._referers, raw, _referer_member)
 
     # -- who ---------------------------------------------------------------------------------
 

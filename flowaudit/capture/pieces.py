@@ -86,7 +86,10 @@ def request_pieces(
     )
     outcome, reason = verdict
     because = "" if reason is None else _names["reason", reason]
-    request = _request_id(facts.request_id) if facts.request_id else ""
+    request = ""
+    if raw := facts.request_id:
+        request_id = clean_request_id(raw if isinstance(raw, str) else raw.decode("latin-1"))
+        request = "" if request_id is None else f',"request":"{request_id}"'
     thing = "" if resource is None else _names["resource", resource]
     held = "" if roles is None else member("roles", roles)
     route = "" if facts.route is None else _names["route", facts.route]
@@ -106,11 +109,6 @@ def request_pieces(
         f"{which}{visitor.ua_member}"
     )
     return f"{{{before_n[1:]}", after_n, after_source, f"{{{personal[1:]}}}" if personal else ""
-
-
-def _request_id(raw: str | bytes) -> str:
-    kept = clean_request_id(raw if isinstance(raw, str) else raw.decode("latin-1"))
-    return "" if kept is None else f',"request":"{kept}"'
 
 
 def _trace_id(raw: str | bytes) -> str:

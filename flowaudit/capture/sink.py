@@ -49,6 +49,9 @@ class Sink(Protocol):
     def finish_at_once(self, facts: Facts) -> bool:
         """As `finish`, if that needs nothing but memory; else False."""
 
+    def finish_slowly(self, facts: Facts) -> None:
+        """As `finish`, after `finish_at_once` could not."""
+
     async def finish_async(self, facts: Facts) -> None:
         """As `finish`, off the event loop where it must ask the vault's file."""
 

@@ -58,17 +58,18 @@ class Targets:
     """Judges targets, and remembers what it found by their exact bytes or text."""
 
     def __init__(self) -> None:
-        self._known: dict[bytes | str, Target] = {}
+        self.known: dict[bytes | str, Target] = {}
+        """What was found, for whoever looks here first."""
 
     def look(self, raw: bytes | str, is_rebuilt: bool = False) -> Target:
         """The target of a request line; `is_rebuilt` if the server gave only a decoded path."""
-        known = self._known.get(raw)
+        known = self.known.get(raw)
         if known is None or is_rebuilt:
             known = _judge(raw, is_rebuilt)
             if len(raw) <= MAX_CACHED and not is_rebuilt:
-                if len(self._known) >= CACHE_SIZE:
-                    self._known.clear()
-                self._known[raw] = known
+                if len(self.known) >= CACHE_SIZE:
+                    self.known.clear()
+                self.known[raw] = known
         return known
 
 

@@ -165,7 +165,8 @@ class _Exchange:
                 enrich(self.environ, facts)
             except Exception as error:
                 capture.audit.note_failure(error)
-        capture.audit.finish(facts)
+        if not capture.audit.finish_at_once(facts):
+            capture.audit.finish_slowly(facts)
 
     def fail(self, error: BaseException) -> None:
         """The app raised past everything."""

@@ -52,7 +52,10 @@ class Recorder:
         self._group_s = group_ms / 1_000
         self._emission = Emission(emit) if emit is not None else None
         self._lock = threading.Lock()  # owns the two below
-        self._source: LiveSource | None = None
+        self.live: LiveSource | None = None
+        """This process's source, once it has one. Whoever is in a hurry may ask it directly, and
+        comes to `count_received` or `append_cut` if it is not there or has ended.
+        """
         self._writer: Writer | None = None
         self._past_lost = self._past_failed = 0
         self._untold: list[Loss] = []  # of sources that ended here, for the next one to tell
@@ -61,13 +64,13 @@ class Recorder:
     @property
     def source(self) -> str:
         """The id of this process's source; empty before its first event."""
-        source = self._source
+        source = self.live
         return source.id if source is not None else ""
 
     @property
     def counters(self) -> dict[str, int]:
         """Events lost for want of room and commits that failed, in this process."""
-        source, writer = self._source, self._writer
+        source, writer = self.live, self._writer
         return {
             "lost": self._past_lost + (source.lost if source is not None else 0),
             "commit_failed": self._past_failed + (writer.failed if writer is not None else 0),
@@ -76,23 +79,23 @@ class Recorder:
     @property
     def is_open(self) -> bool:
         """Whether this process has a source, so that an event costs memory alone."""
-        return self._source is not None
+        return self.live is not None
 
     def open(self) -> None:
         """Begin this process's source, if it has none: that makes files."""
-        if self._source is None:
+        if self.live is None:
             self._begin()
 
     def count_received(self) -> None:
         """A request has come in; it is open until an event with `finishes` is appended."""
-        source = self._source or self._begin()
+        source = self.live or self._begin()
         while not source.count_received():
             self._retire()
             source = self._begin()
 
     def count_dropped(self, rule: str) -> None:
         """A received request gets no event, by a rule of the policy."""
-        (self._source or self._begin()).count_dropped(rule)
+        (self.live or self._begin()).count_dropped(rule)
 
     def append(
         self, core: Core, personal: Personal | None = None, *, finishes: bool = False
@@ -110,7 +113,7 @@ class Recorder:
 
     def append_cut(self, event: Pieces, finishes: bool) -> int:
         """As `append`, for an event whose text stands ready."""
-        source = self._source or self._begin()
+        source = self.live or self._begin()
         while (n := source.put(event, finishes)) is None:
             self._retire()
             source = self._begin()
@@ -118,12 +121,12 @@ class Recorder:
 
     def lose(self, *, finishes: bool) -> None:
         """An event could not be made: its number is used up, and told as a gap."""
-        (self._source or self._begin()).lose(finishes)
+        (self.live or self._begin()).lose(finishes)
 
     def flush(self, timeout_s: float = CLOSE_S) -> bool:
         """Wait until all that was appended so far is durable in the trail; False on time-out."""
         with self._lock:
-            source, writer = self._source, self._writer
+            source, writer = self.live, self._writer
         return source is None or writer is None or writer.wait_for(source.last_n, timeout_s)
 
     def close(self, timeout_s: float = CLOSE_S) -> None:
@@ -132,8 +135,8 @@ class Recorder:
         What the trail does not take within `timeout_s` stays in the spool, for adoption.
         """
         with self._lock:
-            source, writer = self._source, self._writer
-            self._source = self._writer = None
+            source, writer = self.live, self._writer
+            self.live = self._writer = None
         if source is None or writer is None:
             return
         source.end()
@@ -159,7 +162,7 @@ class Recorder:
 
     def _begin(self) -> LiveSource:
         with self._lock:
-            if self._source is None:
+            if self.live is None:
                 source = LiveSource(self._paths.spool, self._queue_size, self._clock_us)
                 source.put_start(
                     {
@@ -172,19 +175,19 @@ class Recorder:
                 while self._untold and source.put_gap(self._untold[0]):
                     del self._untold[0]
                 self._writer = Writer(source, self._paths, self._group_s, self._emission)
-                self._source = source
-            return self._source
+                self.live = source
+            return self.live
 
     def _retire(self) -> None:
         """Forget a source that another thread has ended meanwhile."""
         with self._lock:
-            if self._source is not None and self._source.is_ended:
-                self._source = self._writer = None
+            if self.live is not None and self.live.is_ended:
+                self.live = self._writer = None
 
     def _after_fork(self) -> None:
-        source = self._source
+        source = self.live
         self._lock = threading.Lock()
-        self._source = self._writer = None
+        self.live = self._writer = None
         if source is not None:
             source.spool.abandon()
 

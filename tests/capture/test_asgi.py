@@ -113,7 +113,7 @@ def test_the_event_is_spooled_before_the_last_message_leaves(audit: FlowAudit) -
 
     async def go() -> None:
         async def send(message: Message) -> None:
-            source = recorder._source
+            source = recorder.live
             assert source is not None
             seen.append((message["type"], source.last_n))
 
@@ -146,8 +146,8 @@ def test_the_event_is_spooled_before_the_head_of_an_answer_without_body(
     seen = []
 
     async def send(message: Message) -> None:
-        assert recorder._source is not None
-        seen.append(recorder._source.last_n)
+        assert recorder.live is not None
+        seen.append(recorder.live.last_n)
 
     app = audit.asgi(answering({**START, "status": status, "headers": headers}, BODY))
     asyncio.run(app(scope(method=method), None, send))  # type: ignore[arg-type]
@@ -608,13 +608,13 @@ def test_any_request_gives_one_event_and_no_fault_of_ours(
     status: int,
 ) -> None:
     counted = audit._recorder
-    before = counted._source.last_n if counted._source else 1
+    before = counted.live.last_n if counted.live else 1
     one = scope(method=method, raw_path=raw_path, query_string=query, headers=names)
     sent, error = call(audit.asgi(answering({**START, "status": status}, BODY)), one)
     assert error is None
     assert len(sent) == 2
-    assert counted._source is not None
-    assert counted._source.last_n == before + 1
+    assert counted.live is not None
+    assert counted.live.last_n == before + 1
     assert audit.counters == {"lost": 0, "commit_failed": 0, "capture_failed": 0}
 
 
@@ -624,8 +624,14 @@ def test_a_fault_of_ours_is_counted_and_the_app_does_not_notice(
     def fail(*_: Any, **__: Any) -> None:
         raise RuntimeError("ours")
 
-    monkeypatch.setattr(audit._recorder, "append_cut", fail)
-    monkeypatch.setattr(audit._recorder, "count_received", fail)
+    class Broken:
+        count_received = put = fail
+        lost = 0
+
+        def lose(self, finishes: bool) -> None:
+            pass
+
+    monkeypatch.setattr(audit._recorder, "live", Broken())
     sent, error = call(audit.asgi(answering(START, BODY)), scope())
     assert error is None
     assert sent == [START, BODY]

@@ -32,7 +32,7 @@ class Server:
 
     def note(self, data: bytes) -> None:
         self.sent.append(data)
-        source = self.audit._recorder._source
+        source = self.audit._recorder.live
         self.at.append(source.last_n if source else 0)
 
     def start_response(self, status: str, headers: Any, exc_info: Any = None) -> Any:
@@ -117,7 +117,7 @@ def test_the_event_is_spooled_before_the_answer_is_whole(
     server = Server(audit).run(audit.wsgi(answering(body, "200 OK", *headers)), environ())
     assert server.sent == [b"he", b"llo"]
     assert server.at == ([1, 2] if length else [1, 1])
-    source = audit._recorder._source
+    source = audit._recorder.live
     assert source is not None
     assert source.last_n == 2
 

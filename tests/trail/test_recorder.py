@@ -427,7 +427,7 @@ def test_a_small_disk_gets_a_smaller_ring(
     monkeypatch.setattr(os, "posix_fallocate", fallocate)
     recorder = make_recorder(queue_size=10_000)
     recorder.append(*request(1))
-    source = recorder._source
+    source = recorder.live
     assert source is not None
     assert source.spool.kind == "file"
     assert source.spool.ring_bytes < 400_000
