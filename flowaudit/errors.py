@@ -13,13 +13,15 @@
     ├── ProofError              a note, proof or tile is malformed
     ├── EventError              an event breaks the schema
     ├── ImportFormatError       an importer was told to read something it cannot
-    └── QueryError              an analysis or a detection cannot run as asked
+    ├── QueryError              an analysis or a detection cannot run as asked
+    └── AppError                an app cannot be imported or called as asked
 
 Nothing of this tree is raised into a host application's request: capture counts and logs
 its own failures (see `capture/audit.py`).
 """
 
 __all__ = [
+    "AppError",
     "EventError",
     "FlowauditError",
     "ImportFormatError",
@@ -89,3 +91,7 @@ class ImportFormatError(FlowauditError):
 
 class QueryError(FlowauditError):
     """An analysis or a detection cannot run as asked."""
+
+
+class AppError(FlowauditError):
+    """An app that was named cannot be imported, or is no app."""

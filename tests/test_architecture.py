@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 CORE = ["errors", "_version", "oplog", "settings", "event", "proofs", "policy", "vault", "trail"]
 WRITE = ["capture", "changes", "outbound", "environment"]
 READ = ["archive", "journeys", "review", "story", "export", "report"]
-TOP = ["viewer", "cli"]
+TOP = ["viewer", "coverage", "cli"]
 BELOW = {
     name: set(order[: order.index(name)])
     for order in (CORE + WRITE, CORE + READ, CORE + WRITE + READ + TOP)

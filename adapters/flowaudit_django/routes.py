@@ -1,10 +1,11 @@
 """Django's routes as templates of the one form that every framework's routes have."""
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
-__all__ = ["template_of"]
+__all__ = ["filled", "template_of"]
 
 _CONVERTER: Final = re.compile(r"<(?:[^:<>]+:)?([^<>:]+)>")
 _EXPRESSION: Final = re.compile(r"\^|\(\?P<|\$|\\")
@@ -21,22 +22,28 @@ def template_of(route: str) -> str:
     written as if it were there.
     """
     if _EXPRESSION.search(route):
-        route = _simplified(route)
+        route = filled(route, lambda name, _: f"{{{name}}}")
     return "/" + _CONVERTER.sub(r"{\1}", route).lstrip("/")
 
 
-def _simplified(pattern: str) -> str:
-    """A regular expression with its groups as parameters, without anchors and repetitions."""
+def filled(pattern: str, put: Callable[[str, str], str]) -> str:
+    """A regular expression with something in place of its groups, without anchors, repetitions.
+
+    Args:
+        pattern: the expression.
+        put: called with a group's name (`arg` if it has none) and the expression in it.
+    """
     parts, place = [], 0
     while group := _GROUP.search(pattern, place):
         parts.append(_plain(pattern[place : group.start()]))
         end = _end_of_group(pattern, group.start())
+        inside = pattern[group.end() : end - 1]
         if group[1]:
-            parts.append(f"{{{group[1]}}}")
+            parts.append(put(group[1], inside))
         elif group[0] == "(?:":
-            parts.append(_simplified(pattern[group.end() : end - 1]))
+            parts.append(filled(inside, put))
         elif group[0] == "(":
-            parts.append("{arg}")
+            parts.append(put("arg", inside))
         place = end
     return "".join((*parts, _plain(pattern[place:])))
 

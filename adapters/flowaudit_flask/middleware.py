@@ -33,7 +33,7 @@ from flowaudit.errors import SettingError
 
 from . import people, refusals, signals
 
-__all__ = ["FlowAuditFlask"]
+__all__ = ["FlowAuditFlask", "template_of"]
 
 Ask = Callable[[Request], "Actor | str | None"]
 
@@ -121,7 +121,7 @@ class FlowAuditFlask:
             rule, values = _met_by_another_method()
         if rule is None:
             return
-        template, catch_alls = _template(rule.rule)
+        template, catch_alls = template_of(rule.rule)
         environ = request.environ
         root = environ.get(_ROOT_KEY, "")
         facts.route = route_template(environ.get("SCRIPT_NAME", "")[len(root) :], template)
@@ -138,7 +138,7 @@ class FlowAuditFlask:
 
 
 @lru_cache(maxsize=4_096)
-def _template(rule: str) -> tuple[str, frozenset[str]]:
+def template_of(rule: str) -> tuple[str, frozenset[str]]:
     """`/invoices/{id}` out of `/invoices/<int:id>`, and the names whose values are paths."""
     paths = {m["name"] for m in _CONVERTER.finditer(rule) if m["kind"] == "path"}
     return _CONVERTER.sub(r"{\g<name>}", rule), frozenset(paths)

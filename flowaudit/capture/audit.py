@@ -24,6 +24,7 @@ from .asgi import ASGIApp, AsgiCapture
 from .bodies import Payload
 from .compose import Composer
 from .context import current
+from .diversion import elsewhere, register
 from .facts import Actor, Facts
 from .heads import Heads, Names
 from .jobs import carried_of, job_facts
@@ -94,11 +95,19 @@ class FlowAudit:
         }
         self.policy = _find_policy(given["policy"])
         self.settings: Mapping[str, Any] = resolve(given, os.environ, self.policy.settings)
-        self.paths = _usable_paths(self.settings)
         self.capture_failures = 0
         """Faults of ours that were kept from the app."""
         self._clock: Callable[[], float] | None = self.settings["clock"]
         self._failures_lock = threading.Lock()  # owns capture_failures
+        self._heads = Heads(Proxies(self.settings["trusted_proxies"]))
+        self._targets = Targets()
+        trial = elsewhere()
+        self._write_to(trial or _usable_paths(self.settings), is_trial=trial is not None)
+        register(self)
+
+    def _write_to(self, paths: TrailPaths, *, is_trial: bool) -> None:
+        """Make what writes: to the audit's own files, or for a trial elsewhere."""
+        self.paths = paths
         self._vault = Vault(self.paths.vault, timeout_s=VAULT_TIMEOUT_S)
         self._composer = Composer(
             self._vault,
@@ -108,8 +117,6 @@ class FlowAudit:
             agents=self.settings["agents"],
         )
         self._rulings = Rulings(self.policy, self._composer.kinds) if self.policy.rules else None
-        self._heads = Heads(Proxies(self.settings["trusted_proxies"]))
-        self._targets = Targets()
         self._recorder = Recorder(
             self.paths,
             process_facts={
@@ -119,7 +126,7 @@ class FlowAudit:
             clock_us=self.now_us,
             queue_size=self.settings["queue_size"],
             group_ms=self.settings["group_ms"],
-            emit=self.settings["emit"],
+            emit=None if is_trial else self.settings["emit"],
         )
 
     # -- wrappers ----------------------------------------------------------------------------
@@ -233,6 +240,18 @@ class FlowAudit:
         """End this process's source: everything committed, the head signed."""
         self._recorder.close()
         self._vault.close()
+
+    def divert(self, paths: TrailPaths | None) -> None:
+        """Internal, see `capture/diversion.py`: end this process's source, and write to `paths`
+        from now on; `None` leads back to the audit's own files.
+        """
+        self.close()
+        self._write_to(paths or _own_paths(self.settings), is_trial=paths is not None)
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """Internal: how many requests each rule of the policy left out since the source began."""
+        return self._recorder.left_out
 
     # -- for the wrappers and adapters -------------------------------------------------------
 
@@ -395,11 +414,15 @@ def _find_policy(given: object) -> Policy:
     return load_policy(usual) if usual.is_file() else Policy()
 
 
-def _usable_paths(settings: Mapping[str, Any]) -> TrailPaths:
-    """The trail's paths. Raises if its folder is missing or the file is something else."""
-    paths = TrailPaths.of(
+def _own_paths(settings: Mapping[str, Any]) -> TrailPaths:
+    return TrailPaths.of(
         settings["trail"], vault=settings["vault"], key=settings["key"], spool=settings["spool"]
     )
+
+
+def _usable_paths(settings: Mapping[str, Any]) -> TrailPaths:
+    """The trail's paths. Raises if its folder is missing or the file is something else."""
+    paths = _own_paths(settings)
     for name, path in (("trail", paths.trail), ("vault", paths.vault), ("key", paths.key)):
         if not path.parent.is_dir():
             raise SettingError(name, str(path), "a file in a folder that exists")

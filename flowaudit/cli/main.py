@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from .._version import __version__
 from ..errors import FlowauditError
 from . import (
+    coverage,
     denied,
     flows,
     funnel,
@@ -33,6 +34,7 @@ COMMANDS = (
     verifying,
     recovering,
     policy,
+    coverage,
 )
 """Modules with `add_parser` and `run`, in the order of `--help`."""
 

@@ -77,6 +77,12 @@ class Recorder:
         }
 
     @property
+    def left_out(self) -> dict[str, int]:
+        """How many requests each rule of the policy left out, in this process's source."""
+        source = self._source
+        return source.left_out if source is not None else {}
+
+    @property
     def is_open(self) -> bool:
         """Whether this process has a source, so that an event costs memory alone."""
         return self.live is not None

@@ -63,6 +63,12 @@ class LiveSource:
         """Whether there is something to commit or to report."""
         return bool(self.spool.waiting or self._lost_first)
 
+    @property
+    def left_out(self) -> dict[str, int]:
+        """How many requests each rule of the policy left out so far."""
+        with self._lock:
+            return dict(self._left_out)
+
     def count_received(self) -> bool:
         """A request has come in. False if the source has ended."""
         with self._lock:
@@ -152,8 +158,7 @@ class LiveSource:
             self.spool.release(len(taken.pairs), taken.end)
 
     def _sign_of_life(self, action: str) -> Core:
-        with self._lock:
-            left_out: dict[str, Value] = {**self._left_out}
+        left_out: dict[str, Value] = {**self.left_out}
         return Core(
             ts=self._clock_us(),
             kind="process",

@@ -147,6 +147,26 @@ def test_review_goes_by_the_projects_policy(shop: Path, manage: Manage) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["policy", "check", "GET", "/who"], "GET /who: no rule fits."),
+        (["coverage", "shop.wsgi:application"], "2 routes, 2 error handlers; 4 probed: each left"),
+    ],
+    ids=["policy", "coverage"],
+)
+def test_a_command_that_reads_no_trail_runs_too(
+    shop: Path, manage: Manage, arguments: list[str], says: str
+) -> None:
+    (shop / "shop" / "wsgi.py").write_text(
+        "from django.core.wsgi import get_wsgi_application\napplication = get_wsgi_application()\n"
+    )
+    before = sources(shop)
+    done = manage("flowaudit", *arguments)
+    assert (done.returncode, done.stdout.startswith(says)) == (0, True), done
+    assert sources(shop) == before
+
+
 def test_another_trail_is_read_with_its_own_vault(shop: Path, manage: Manage) -> None:
     import flowaudit
 

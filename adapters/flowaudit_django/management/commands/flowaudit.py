@@ -76,7 +76,9 @@ def _defaults(arguments: Sequence[str]) -> dict[str, str]:
     """
     args = build_parser().parse_args(arguments)
     settings = _settings()
-    is_another = args.trail is not None or (args.run is report.run and args.file is not None)
+    is_another = getattr(args, "trail", None) is not None or (
+        args.run is report.run and args.file is not None
+    )
     names = ("policy",) if is_another else ("policy", *_FILES)
     return {
         f"FLOWAUDIT_{name.upper()}": os.fspath(settings[name])
