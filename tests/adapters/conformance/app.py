@@ -198,7 +198,7 @@ ROUTES: Final = (
     Route("/items/{id:int}", lambda ask: Reply(), ("GET",), resource="items"),
     Route("/orders/{id:int}", _counted, ("POST", "PUT", "PATCH", "DELETE"), resource="orders"),
     Route("/names/{name}", lambda ask: Reply(), resource="names"),
-    Route("/tokens/{token}", lambda ask: Reply(), resource="tokens"),
+    Route("/tickets/{ticket}", lambda ask: Reply(), resource="tickets"),
     Route("/patients/{pid:int}/records/{rid:int}", lambda ask: Reply(), resource="records"),
     Route("/files/{name:path}", lambda ask: Reply()),
     Route("/body", _counted, ("POST",)),

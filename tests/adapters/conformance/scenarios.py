@@ -560,10 +560,10 @@ PATHS: Final = {
         bytes_out=PAGE,
     ),
     "secret": get(
-        f"/tokens/{JWT}",
-        path="/tokens/[masked:jwt]",
-        route="/tokens/{token}",
-        resource="tokens",
+        f"/tickets/{JWT}",
+        path="/tickets/[masked:jwt]",
+        route="/tickets/{ticket}",
+        resource="tickets",
         resource_id="[masked:jwt]",
     ),
     "traversal": get(
