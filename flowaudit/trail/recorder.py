@@ -79,7 +79,7 @@ class Recorder:
     @property
     def left_out(self) -> dict[str, int]:
         """How many requests each rule of the policy left out, in this process's source."""
-        source = self._source
+        source = self.live
         return source.left_out if source is not None else {}
 
     @property
