@@ -10,8 +10,8 @@ from starlette.concurrency import run_in_threadpool
 from .context import current
 from .facts import Facts, set_cookie_value
 from .heads import ASGI_NAMES
+from .intake import Intake
 from .payload import tapped_asgi
-from .sink import Sink
 from .targets import SAFE_IN_PATH
 
 __all__ = ["ASGIApp", "AsgiCapture"]
@@ -58,7 +58,7 @@ class AsgiCapture:
         enrich: called with the scope when the app has answered: what a framework knows.
     """
 
-    def __init__(self, app: ASGIApp, audit: Sink, enrich: Enrich | None = None) -> None:
+    def __init__(self, app: ASGIApp, audit: Intake, enrich: Enrich | None = None) -> None:
         self.app: ASGIApp = tapped_asgi(app, audit)
         self.audit = audit
         self._enrich = enrich

@@ -10,7 +10,7 @@ from typing import Any, Final
 from .bodies import Body, Payload
 from .context import current
 from .facts import Facts
-from .sink import Sink
+from .intake import Intake
 from .streams import Blocks, Guard, Input, SizedBlocks
 
 __all__ = ["begin_payload", "tapped_asgi", "tapped_wsgi"]
@@ -18,17 +18,17 @@ __all__ = ["begin_payload", "tapped_asgi", "tapped_wsgi"]
 _CGI_NAMES: Final = ("CONTENT_LENGTH", "CONTENT_TYPE")
 
 
-def tapped_asgi(app: Any, audit: Sink) -> Any:
+def tapped_asgi(app: Any, audit: Intake) -> Any:
     """An ASGI app with its bodies looked at; the app itself, unless the policy asks for it."""
     return _TappedAsgi(app, audit) if audit.policy.looks_at_payload else app
 
 
-def tapped_wsgi(app: Any, audit: Sink) -> Any:
+def tapped_wsgi(app: Any, audit: Intake) -> Any:
     """A WSGI app with its bodies looked at; the app itself, unless the policy asks for it."""
     return _TappedWsgi(app, audit) if audit.policy.looks_at_payload else app
 
 
-def begin_payload(audit: Sink, facts: Facts | None) -> Payload | None:
+def begin_payload(audit: Intake, facts: Facts | None) -> Payload | None:
     """Where to put a request's bodies, if a rule may ask for them and nobody watches them yet."""
     try:
         if facts is None or facts.kind != "request" or facts.payload is not None:
@@ -45,7 +45,7 @@ def begin_payload(audit: Sink, facts: Facts | None) -> Payload | None:
 class _TappedAsgi:
     """An ASGI app whose bodies are looked at, where a rule asks for it."""
 
-    def __init__(self, app: Any, audit: Sink) -> None:
+    def __init__(self, app: Any, audit: Intake) -> None:
         self.app = app
         self.audit = audit
 
@@ -87,7 +87,7 @@ class _TappedAsgi:
 class _TappedWsgi:
     """A WSGI app whose bodies are looked at, where a rule asks for it."""
 
-    def __init__(self, app: Any, audit: Sink) -> None:
+    def __init__(self, app: Any, audit: Intake) -> None:
         self.app = app
         self.audit = audit
 

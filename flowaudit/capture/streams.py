@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from .bodies import Body
-from .sink import Sink
+from .intake import Intake
 
 __all__ = ["Blocks", "Guard", "Input", "SizedBlocks"]
 
@@ -17,7 +17,7 @@ class Guard:
 
     __slots__ = ("_audit",)
 
-    def __init__(self, audit: Sink) -> None:
+    def __init__(self, audit: Intake) -> None:
         self._audit = audit
 
     def __call__(self, function: Callable[[Any], object], value: Any) -> None:

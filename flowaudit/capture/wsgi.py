@@ -8,8 +8,8 @@ from urllib.parse import quote
 from .context import current
 from .facts import Facts, set_cookie_value
 from .heads import ENVIRON_NAMES
+from .intake import Intake
 from .payload import tapped_wsgi
-from .sink import Sink
 from .targets import SAFE_IN_PATH
 
 __all__ = ["WSGIApp", "WsgiCapture", "begin_environ"]
@@ -47,7 +47,7 @@ class WsgiCapture:
         enrich: called with the environ before the event is made: what a framework knows.
     """
 
-    def __init__(self, app: WSGIApp, audit: Sink, enrich: Enrich | None = None) -> None:
+    def __init__(self, app: WSGIApp, audit: Intake, enrich: Enrich | None = None) -> None:
         self.app: WSGIApp = tapped_wsgi(app, audit)
         self.audit = audit
         self.enrich = enrich
@@ -71,7 +71,7 @@ class WsgiCapture:
         return exchange.wrap(body)
 
 
-def begin_environ(audit: Sink, environ: Environ, target: bytes | str | None = None) -> Facts:
+def begin_environ(audit: Intake, environ: Environ, target: bytes | str | None = None) -> Facts:
     """A request has come in, with all that its WSGI environ says. Never raises.
 
     The target as it was sent is the server's, where it tells, else `target`.

@@ -82,11 +82,6 @@ class Recorder:
         source = self.live
         return source.left_out if source is not None else {}
 
-    @property
-    def is_open(self) -> bool:
-        """Whether this process has a source, so that an event costs memory alone."""
-        return self.live is not None
-
     def open(self) -> None:
         """Begin this process's source, if it has none: that makes files."""
         if self.live is None:
