@@ -9,13 +9,13 @@ from typing import Any
 from ..event import ACTIONS, KINDS, Core, Personal, clean_map
 from ..policy.rules import Policy, load_policy
 from ..settings import resolve
-from .asgi import ASGIApp, AsgiCapture
+from .asgi import ASGIApp, AsgiCapture, Scope
 from .context import current
-from .facts import Actor
+from .facts import Actor, Facts
 from .intake import Intake
 from .jobs import carried_of, job_facts
 from .logs import add_request_fields
-from .wsgi import WSGIApp, WsgiCapture
+from .wsgi import Environ, WSGIApp, WsgiCapture
 
 __all__ = ["FlowAudit"]
 
@@ -75,13 +75,17 @@ class FlowAudit(Intake):
 
     # -- wrappers ----------------------------------------------------------------------------
 
-    def asgi(self, app: ASGIApp) -> "AsgiCapture":
-        """Wrap any ASGI app."""
-        return AsgiCapture(app, self)
+    def asgi(
+        self, app: ASGIApp, *, enrich: Callable[[Scope, Facts], None] | None = None
+    ) -> "AsgiCapture":
+        """Wrap any ASGI app. `enrich` may set the route of a request when the app has answered."""
+        return AsgiCapture(app, self, enrich)
 
-    def wsgi(self, app: WSGIApp) -> "WsgiCapture":
-        """Wrap any WSGI app."""
-        return WsgiCapture(app, self)
+    def wsgi(
+        self, app: WSGIApp, *, enrich: Callable[[Environ, Facts], None] | None = None
+    ) -> "WsgiCapture":
+        """Wrap any WSGI app. `enrich` may set the route of a request when the app has answered."""
+        return WsgiCapture(app, self, enrich)
 
     @contextmanager
     def job(

@@ -683,3 +683,14 @@ def test_a_vault_that_cannot_answer_leaves_the_actor_out_and_says_so(
     [event] = events()
     assert "actor" not in event
     assert event["flags"] == ["identity-unavailable"]
+
+
+def test_a_function_of_the_apps_own_tells_the_route(audit: FlowAudit, events: Events) -> None:
+    def enrich(scope: dict[str, Any], facts: Any) -> None:
+        facts.route = "/p/{id}" if facts.status == 200 else None
+        facts.resource, facts.resource_id = "p", scope["path"].removeprefix("/p/")
+
+    call(audit.asgi(answering(START, BODY), enrich=enrich), scope())
+    audit.flush()
+    (event,) = events()
+    assert (event["route"], event["resource"], event["resource_id"]) == ("/p/{id}", "p", "1")

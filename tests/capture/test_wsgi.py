@@ -296,3 +296,13 @@ def test_an_inner_wrapper_only_enriches(audit: FlowAudit, events: Events) -> Non
     Server(audit).run(audit.wsgi(audit.wsgi(answering([b"x"]))), environ())
     audit.flush()
     assert len(events()) == 1
+
+
+def test_a_function_of_the_apps_own_tells_the_route(audit: FlowAudit, events: Events) -> None:
+    def enrich(environ: dict[str, Any], facts: Any) -> None:
+        facts.route = f"/of/{environ['REQUEST_METHOD']}/{facts.status}"
+
+    app = audit.wsgi(answering([b"x"]), enrich=enrich)
+    list(app(environ(), lambda *_: None))
+    audit.flush()
+    assert [event["route"] for event in events()] == ["/of/GET/200"]
