@@ -22,6 +22,7 @@ MIN_PART: Final = 4
 
 MASKED: Final = "[masked:value]"
 
+_MARK: Final = re.compile(r"\[masked:[a-z]+\]")
 _PARAMETER: Final = re.compile(r"\{([^{}:]+)(?::[^{}]*)?\}")
 
 
@@ -45,9 +46,9 @@ def resource_of(
     for name, kind in _named(template):
         value = parameters.get(name)
         if value is not None:
-            if name in _secrets(template):
-                return kind, MASKED
             text = str(value)
+            if text and name in _secrets(template):
+                return kind, _marked(mask(text))
             if not text or "/" in text or len(text) > MAX_ID:
                 return None, None
             return kind, text if text.isdigit() and len(text) < 12 else mask(text)
@@ -61,10 +62,19 @@ def hide_secrets(target: Target, template: str | None, parameters: Mapping[str, 
     if not values:
         return target
     parts = {part for value in values for part in value.split("/") if part}
+    kept, sent = target.path.split("/"), target.raw.split("/")
+    if len(kept) != len(sent):  # what was masked or cut went over a slash
+        sent = kept
     path = "/".join(
-        MASKED if _holds(unquote(segment), parts) else segment for segment in target.path.split("/")
+        _marked(segment) if _holds(unquote(raw), parts) else segment
+        for segment, raw in zip(kept, sent, strict=True)
     )
     return replace(target, path=path, path_member=member("path", path))
+
+
+def _marked(text: str) -> str:
+    """The mark that stands for all of a secret: the one it has, if nothing stands beside it."""
+    return text if _MARK.fullmatch(text) else MASKED
 
 
 def _holds(segment: str, parts: set[str]) -> bool:

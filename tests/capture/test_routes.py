@@ -24,6 +24,8 @@ from flowaudit.capture.targets import Targets
         ("/users/{mail}", {"mail": "ann@example.org"}, ("users", "[masked:email]")),
         ("/auth/{user}/{passwd}", {"user": "ann", "passwd": "pw"}, ("auth", "[masked:value]")),
         ("/reset/{reset_token}", {"reset_token": "k3v9"}, ("reset", "[masked:value]")),
+        ("/reset/{token}", {"token": "ann@example.org"}, ("reset", "[masked:email]")),
+        ("/reset/{token}", {"token": "me:ann@example.org"}, ("reset", "[masked:value]")),
         ("/pinned/{pinned}", {"pinned": "7"}, ("pinned", "7")),
         ("/cards/{no}", {"no": 4111111111111111}, ("cards", "[masked:card]")),
     ],
@@ -55,11 +57,21 @@ def test_a_template_inside_mounts_has_their_prefix(
         ("/reset/k3%20v9/", "/reset/{token}/", {"token": "k3 v9"}, "/reset/*/"),
         ("/get/a/bc", "/get/{secret:path}", {"secret": "a/bc"}, "/get/*/*"),
         ("/f-k3v9.txt", "/f-{api_key}.txt", {"api_key": "k3v9"}, "/*"),
+        ("/t/k:4111111111111111", "/t/{pin}", {"pin": "k:4111111111111111"}, "/t/*"),
         ("/items/7", "/items/{id}", {"id": 7}, "/items/7"),
         ("/reset/k3v9", "/reset/{token}", {}, "/reset/k3v9"),
         ("/reset/k3v9", None, {"token": "k3v9"}, "/reset/k3v9"),
     ],
-    ids=["password", "encoded", "catch-all", "part-of-a-segment", "no-secret", "none", "no-route"],
+    ids=[
+        "password",
+        "encoded",
+        "catch-all",
+        "part-of-a-segment",
+        "half-masked",
+        "no-secret",
+        "none",
+        "no-route",
+    ],
 )
 def test_what_a_route_names_as_a_secret_is_masked_in_the_path(
     raw: str, template: str | None, parameters: dict[str, object], path: str
