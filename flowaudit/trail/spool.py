@@ -146,7 +146,8 @@ class Spool:
             return False
         mapped = self._map
         if head + room > self.ring_bytes:
-            PREFIX.pack_into(mapped, HEADER_BYTES + head, WRAP, 0)
+            if head < self.ring_bytes:
+                PREFIX.pack_into(mapped, HEADER_BYTES + head, WRAP, 0)
             head = 0
         at = HEADER_BYTES + head
         mapped[at + 8 : at + 8 + size] = body

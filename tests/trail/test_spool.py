@@ -72,6 +72,28 @@ def test_a_full_ring_takes_nothing_and_overwrites_nothing(tmp_path: Path) -> Non
     leave(spool)
 
 
+@pytest.mark.parametrize("short", [0, 8, 16, 24, 32, 40])
+def test_the_ring_goes_on_at_its_start_wherever_its_end_is_met(tmp_path: Path, short: int) -> None:
+    spool = make(tmp_path)
+    overhead = 32
+    size = 1_024 - overhead
+    records = spool.ring_bytes // 1_024
+    for n in range(1, records):
+        assert spool.put(n, b"c" * size, b"", False)
+    # the last one ends `short` bytes before the ring does
+    assert spool.put(records, b"l" * (size - short), b"", False)
+    first = spool.take(3)
+    spool.release(len(first.pairs), first.end)
+    assert spool.put(records + 1, b"w" * 100, b"p", True)
+    rest = spool.take(10_000)
+    assert [len(core) for core, _ in rest.pairs[-2:]] == [size - short, 100]
+    assert rest.last_n == records + 1
+    dead = DeadSpool.adopt(leave(spool))
+    assert dead is not None
+    assert [record.n for record in dead.records] == list(range(4, records + 2))
+    dead.close(remove=True)
+
+
 def test_what_is_committed_is_zeroed(tmp_path: Path) -> None:
     spool = make(tmp_path)
     secret = b"who it was"
