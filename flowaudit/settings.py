@@ -6,6 +6,7 @@ A value is taken from the keyword of `FlowAudit(…)`, else from the environment
 
 import ipaddress
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -48,6 +49,13 @@ def _prefixes(value: object) -> tuple[str, ...]:
     if not all(prefix.startswith("/") for prefix in prefixes):
         raise ValueError
     return prefixes
+
+
+def _own_path(value: object) -> str:
+    path = _text(value)
+    if not re.fullmatch(r"(/[A-Za-z0-9_][A-Za-z0-9._-]*)+", path) or len(path) > 100:
+        raise ValueError
+    return path
 
 
 def _proxies(value: object) -> int | tuple[str, ...]:
@@ -143,6 +151,13 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "a list of texts",
         "Parts of a User-Agent that mark an AI agent, beside the maintained list.",
         _texts,
+    ),
+    Setting(
+        "beacon",
+        None,
+        "a path such as /_flow",
+        "Path of the beacon that single-page apps tell their pages and marked clicks to.",
+        _own_path,
     ),
     Setting(
         "emit",

@@ -1,6 +1,7 @@
 """Fixtures that every part of the suite may use."""
 
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -87,3 +88,14 @@ def sql(trail: Path) -> Callable[..., list[tuple[Any, ...]]]:
             db.close()
 
     return run
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    if found is None:
+        message = "no chromium on PATH: nothing was looked at in a browser"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    return found

@@ -31,6 +31,12 @@ def test_a_keyword_goes_before_the_environment_before_the_file() -> None:
         ("group_ms", 0),
         ("clock", 5),
         ("service", 7),
+        ("beacon", "flow"),
+        ("beacon", "/"),
+        ("beacon", "/flow/"),
+        ("beacon", "/a//b"),
+        ("beacon", "/a/../b"),
+        ("beacon", "/a?b"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_was_expected(name: str, value: object) -> None:
@@ -47,6 +53,8 @@ def test_a_wrong_value_is_named_with_what_was_expected(name: str, value: object)
         ("FLOWAUDIT_TRUSTED_PROXIES", "10.0.0.0/8, ::1", "trusted_proxies", ("10.0.0.0/8", "::1")),
         ("FLOWAUDIT_QUERY_KEYS", "page,sort", "query_keys", ("page", "sort")),
         ("FLOWAUDIT_GROUP_MS", "20", "group_ms", 20),
+        ("FLOWAUDIT_BEACON", "/_flow", "beacon", "/_flow"),
+        ("FLOWAUDIT_BEACON", "/app/_flow.v1", "beacon", "/app/_flow.v1"),
     ],
 )
 def test_the_environment_is_read(variable: str, value: str, name: str, expected: object) -> None:

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
 
+from .beacon_asgi import beaconed_asgi
 from .context import current
 from .facts import Facts, set_cookie_value
 from .heads import ASGI_NAMES
@@ -59,7 +60,8 @@ class AsgiCapture:
     """
 
     def __init__(self, app: ASGIApp, audit: Intake, enrich: Enrich | None = None) -> None:
-        self.app: ASGIApp = tapped_asgi(app, audit)
+        tapped = tapped_asgi(app, audit)
+        self.app: ASGIApp = beaconed_asgi(tapped, audit, enrich, ENRICH_KEY)
         self.audit = audit
         self._enrich = enrich
         self._cookies: tuple[str, ...] = audit.settings["session_cookie"]

@@ -5,6 +5,7 @@ from types import TracebackType
 from typing import Any, Final
 from urllib.parse import quote
 
+from .beacon_wsgi import beaconed_wsgi
 from .context import current
 from .facts import Facts, set_cookie_value
 from .heads import ENVIRON_NAMES
@@ -48,7 +49,8 @@ class WsgiCapture:
     """
 
     def __init__(self, app: WSGIApp, audit: Intake, enrich: Enrich | None = None) -> None:
-        self.app: WSGIApp = tapped_wsgi(app, audit)
+        tapped = tapped_wsgi(app, audit)
+        self.app: WSGIApp = beaconed_wsgi(tapped, audit, enrich, ENRICH_KEY)
         self.audit = audit
         self.enrich = enrich
         self.cookies: tuple[str, ...] = audit.settings["session_cookie"]

@@ -141,7 +141,10 @@ def _print_journey(
 def _line(each: Moment) -> str:
     gap = f"+{span(each.gap_us)}" if each.gap_us >= 1_000_000 else ""
     if each.kind == "request":
-        what = f"{each.method or '–':<6} {printable(each.path or each.step or '–')}"
+        where = each.path or each.step or "–"
+        if each.step and each.path and each.step.startswith("click:"):
+            where = f"{each.path} {each.step}"
+        what = f"{each.method or '–':<6} {printable(where)}"
     else:
         what = f"{each.kind} {each.action or ''} {printable(each.step or '')}".strip()
     reason = "" if each.reason in (None, each.outcome) else printable(each.reason)

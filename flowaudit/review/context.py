@@ -27,6 +27,9 @@ MAINTAINED: Final = (
 )
 """An event of a declared maintenance window."""
 
+TOLD_BY_SERVER: Final = "(resource IS NULL OR resource <> 'flowaudit-beacon')"
+"""Not an event of the beacon: what a browser says of itself is no answer of the server's."""
+
 _MACROS: Final = (
     "CREATE OR REPLACE MACRO get_json_object(document, place) AS"
     " json_extract_string(document, place)",
@@ -59,7 +62,7 @@ def make_matched(
     engine: Engine, rule: Rule, parameters: Mapping[str, int], declarations: Declarations
 ) -> None:
     """See to the view `matched` of a rule, and to what else it asks for."""
-    conditions = ["ts IS NOT NULL", f"({rule.filter})"]
+    conditions = ["ts IS NOT NULL", f"({rule.filter})", TOLD_BY_SERVER]
     # an empty list would be looked through for every event
     conditions += [f"(NOT {SCANNED} OR client IS NULL)"] if declarations.scanners else []
     conditions += [f"NOT {MAINTAINED}"] if declarations.maintenance else []

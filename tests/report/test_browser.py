@@ -3,9 +3,7 @@
 import base64
 import html
 import json
-import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -38,17 +36,6 @@ frame.addEventListener("load", () => {
 });
 frame.srcdoc = document.getElementById("page").content.textContent;
 """
-
-
-@pytest.fixture(scope="session")
-def chromium() -> str:
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
-    if found is None:
-        message = "no chromium on PATH: the page was not looked at in a browser"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
-    return found
 
 
 def look(chromium: str, page: str, width: int, folder: Path) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from flowaudit.capture.beacon import BEACON
 from flowaudit.errors import SettingError
 from flowaudit.review.catalogue import RULE_IDS
 from flowaudit.review.finding import SEVERITIES
@@ -261,3 +262,35 @@ def test_an_engine_can_be_asked_twice():
         assert review(engine) == review(engine)
         assert review(engine, {"scanners": ["203.0.113.0/24"]}).findings == ()
         assert len(review(engine).findings) == 1
+
+
+def beacon(at, path, **fields):
+    """A page that a browser says it shows."""
+    return request(at, path, 200, nav="page", resource=BEACON, **fields)
+
+
+@pytest.mark.parametrize(
+    ("rule", "events"),
+    [
+        ("sensitive-path-probe", [beacon(at, path) for at, path in enumerate(["/.env", "/.git"])]),
+        (
+            "denied-then-allowed",
+            [
+                request(0, "/admin/report", 403, actor="dave"),
+                beacon(20, "/admin/./report", actor="dave"),
+            ],
+        ),
+    ],
+    ids=["sensitive-path-probe", "denied-then-allowed"],
+)
+def test_what_a_browser_says_of_itself_is_no_finding(rule, events):
+    told = [{k: v for k, v in event.items() if k != "resource"} for event in events]
+    assert Detection(rule).one(told), "the same from the server is one"
+    Detection(rule).none(events)
+
+
+def test_what_a_browser_says_of_itself_is_no_success():
+    routes = ("/admin/users", "/admin/export", "/billing/refunds", "/settings/keys")
+    refused = [request(at, r, 403, actor="carol") for at, r in enumerate(routes)]
+    assert probing.one([*refused, request(9, routes[0], 200, actor="carol")]).succeeded
+    assert not probing.one([*refused, beacon(9, routes[0], actor="carol")]).succeeded

@@ -332,7 +332,9 @@ SELECT
     '' AS detail
 FROM events AS e
 INNER JOIN prober AS p ON e.actor = p.actor AND e.template = p.place
-WHERE e.counted AND e.outcome = 'ok'
+WHERE
+    e.counted AND e.outcome = 'ok'
+    AND (e.resource IS NULL OR e.resource <> 'flowaudit-beacon')
 UNION ALL
 SELECT
     'interface' AS arm,
