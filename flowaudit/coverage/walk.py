@@ -56,5 +56,5 @@ def _anything() -> list[Endpoint]:
 
 
 def _listers() -> list[Lister]:
-    names = [module for framework, module in _LISTERS.items() if framework in sys.modules]
+    names = [module for framework, module in _LISTERS.items() if sys.modules.get(framework)]
     return [importlib.import_module(name).endpoints for name in names]

@@ -3,6 +3,8 @@
 import csv
 import io
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -234,6 +236,20 @@ def test_an_app_without_flowaudit_is_uncovered_and_told(project, coverage):
     ]
 
 
+def test_it_needs_no_extra(project, tmp_path):
+    project(main=apps.RAW)
+    code = (
+        "import sys; sys.modules.update(dict.fromkeys(['duckdb', 'pyarrow', 'rich', 'jinja2']));"
+        "sys.modules.update(dict.fromkeys(['django', 'fastapi', 'flask', 'celery']));"
+        "from flowaudit.cli.main import main; raise SystemExit(main(['coverage', 'main:whole']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("probed: each left an event.\n")
+
+
 def test_csv_has_a_row_for_each_endpoint(project, coverage):
     project(**RAW)
     rows = list(csv.DictReader(io.StringIO(coverage("main:app", fmt="csv").out)))
@@ -273,3 +289,53 @@ def test_the_json_keys_are_the_documented_ones(project, coverage):
     }
     for key in (*found, *endpoints[0]):
         assert f"`{key}`" in text, key
+
+
+MIXED = """
+from fastapi import FastAPI
+from flask import Flask
+from starlette.middleware.cors import CORSMiddleware
+from starlette.staticfiles import StaticFiles
+from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.middleware.shared_data import SharedDataMiddleware
+from flowaudit import FlowAudit
+from flowaudit_fastapi import FlowAuditMiddleware
+from flowaudit_flask import FlowAuditFlask
+
+audit = FlowAudit(trail="real.db", beacon="/_flow")
+inner = Flask("inner", static_folder=None)
+FlowAuditFlask(inner, audit=audit)
+@inner.get("/a")
+def a(): return "a"
+wsgi = ProxyFix(SharedDataMiddleware(inner, {"/files": "assets"}))
+
+api = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+@api.get("/b")
+async def b(): return "b"
+api.add_middleware(FlowAuditMiddleware, audit=audit)
+class Gate:
+    def __init__(self, app, files):
+        self.app, self.files = app, files
+    async def __call__(self, scope, receive, send):
+        is_file = scope["type"] == "http" and scope["path"].startswith("/css")
+        await (self.files if is_file else self.app)(scope, receive, send)
+asgi = CORSMiddleware(Gate(api, StaticFiles(directory="assets")), allow_origins=["*"])
+"""
+
+
+@pytest.mark.parametrize(
+    ("app", "holes", "covered"),
+    [
+        ("wsgi", {"static /files"}, "route /a"),
+        ("asgi", {"static /", "route /css"}, "route /b"),
+    ],
+)
+def test_files_served_outside_are_found_behind_other_middlewares(
+    project, coverage, app, holes, covered
+):
+    for needed in ("fastapi", "flask"):
+        pytest.importorskip(needed)
+    project(main=MIXED)
+    ran = coverage(f"main:{app}")
+    assert ran.named("uncovered") == holes, ran
+    assert covered in ran.named("covered")
