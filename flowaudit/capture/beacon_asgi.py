@@ -35,13 +35,13 @@ class _BeaconedAsgi:
             await self.app(scope, receive, send)
             return
         headers: dict[bytes, str] = {
-            name.lower(): value.decode("latin-1") for name, value in scope["headers"]
+            name.lower(): value.decode("latin-1") for name, value in scope.get("headers") or ()
         }
 
         def header(name: str) -> str:
             return headers.get(name.encode(), "")
 
-        reply = self._beacon.refuses(path, scope["method"], header)
+        reply = self._beacon.refuses(path, scope.get("method", "GET"), header)
         if reply is None:
             body = await _read(receive)
             if body is None:

@@ -57,6 +57,6 @@ def _read(environ: dict[str, Any], length: str) -> bytes | None:
         return None
     try:
         body: bytes = environ["wsgi.input"].read(min(int(length), MAX_BODY))
-    except OSError:
+    except Exception:  # servers differ in what they raise when a client has left
         return None
     return body if len(body) == int(length) else None

@@ -314,6 +314,43 @@ def test_a_client_that_leaves_in_its_body_is_told_as_such(make_audit, events):
     assert [event["outcome"] for event in events()] == ["aborted"]
 
 
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"CONTENT_LENGTH": "22"},
+        {"CONTENT_LENGTH": "22", "wsgi.input": io.BytesIO(b"short")},
+        {"CONTENT_LENGTH": "", "wsgi.input": io.BytesIO(VIEW)},
+        {"CONTENT_LENGTH": "9" * 5_000, "wsgi.input": io.BytesIO(VIEW)},
+        {"CONTENT_LENGTH": "-1", "wsgi.input": io.BytesIO(VIEW)},
+    ],
+    ids=["no-input", "client-left", "no-length", "huge-length", "negative"],
+)
+def test_a_body_that_cannot_be_read_is_a_bad_one(make_audit, events, environ):
+    audit = make_audit(beacon="/_flow")
+    statuses = []
+    request = {
+        "REQUEST_METHOD": "POST",
+        "PATH_INFO": "/_flow",
+        "CONTENT_TYPE": "text/plain",
+        "HTTP_SEC_FETCH_SITE": "same-origin",
+        **environ,
+    }
+    assert not list(audit.wsgi(None)(request, lambda status, headers: statuses.append(status)))
+    audit.flush()
+    assert (statuses, [event["status"] for event in events()]) == (["400 Bad Request"], [400])
+
+
+def test_a_request_without_headers_is_answered(make_audit):
+    audit = make_audit(beacon="/_flow")
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    asyncio.run(audit.asgi(None)({"type": "http", "path": "/_flow", "method": "POST"}, None, send))
+    assert sent[0]["status"] == 403
+
+
 def test_an_adapter_inside_an_authentication_tells_who_it_is(make_audit, events):
     from starlette.authentication import AuthCredentials, SimpleUser
 
