@@ -111,8 +111,9 @@ def manage(shop: Path) -> Manage:
 
 def sources(shop: Path) -> int:
     import sqlite3
+    from contextlib import closing
 
-    with sqlite3.connect(shop / "shop" / "t.db") as db:
+    with closing(sqlite3.connect(shop / "shop" / "t.db")) as db:
         rows = db.execute("SELECT core FROM event").fetchall()
     events = [json.loads(core) for (core,) in rows]
     return sum((event["kind"], event.get("action")) == ("process", "start") for event in events)
