@@ -5,6 +5,7 @@ import io
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -163,7 +164,8 @@ def test_the_real_trail_stays_as_it_was(project, coverage):
     before = sorted((p.name, p.stat().st_mtime_ns) for p in folder.glob("real.db*"))
     assert coverage("main:whole").status == 0
     assert sorted((p.name, p.stat().st_mtime_ns) for p in folder.glob("real.db*")) == before
-    [(count,)] = sqlite3.connect(folder / "real.db").execute("SELECT count(*) FROM event")
+    with closing(sqlite3.connect(folder / "real.db")) as db:
+        [(count,)] = db.execute("SELECT count(*) FROM event")
     assert count == 3  # start, deploy, stop
 
 
