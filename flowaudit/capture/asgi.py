@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
 
+from ..policy.classify import CLIENT_LEFT
 from .beacon_asgi import beaconed_asgi
 from .context import current
 from .facts import Facts, set_cookie_value
@@ -36,6 +37,9 @@ CLOSE_CAUSES: Final = {1008: "forbidden", 1013: "rate-limit"}
 
 CLOSED_BEFORE_ACCEPT: Final = 403
 """What servers answer to a handshake that the app closes before it accepts."""
+
+NEVER_ANSWERED: Final = 500
+"""What servers answer for an app that never does."""
 
 _MAY_REPEAT: Final = (
     (ASGI_NAMES.cookie, b"; "),
@@ -87,6 +91,7 @@ class AsgiCapture:
         facts = self._begin(scope, "request")
         has_trailers = False
         headers: Headers = ()
+        length: int | None = None
 
         async def watched_receive() -> Message:
             message = await receive()
@@ -97,18 +102,25 @@ class AsgiCapture:
             return message
 
         async def watched_send(message: Message) -> None:
-            nonlocal has_trailers, headers
-            kind = message["type"]
+            nonlocal has_trailers, headers, length
             is_last = False
             try:
+                kind = message["type"]
                 if kind == "http.response.body":
                     body = message.get("body")
                     if body:
                         facts.bytes_out += len(body)
-                    is_last = not (has_trailers or message.get("more_body", False))
+                    if message.get("more_body", False):  # no need, if the client has it whole
+                        if length is None:
+                            length = _content_length(headers)
+                        is_last = 0 < length <= facts.bytes_out and not has_trailers
+                    else:
+                        is_last = not has_trailers
                 elif kind == "http.response.start":
                     has_trailers = message.get("trailers", False)
                     headers = message.get("headers") or ()
+                    if not isinstance(headers, list):
+                        message, headers = _with_lasting_headers(message)
                     status = message.get("status")
                     facts.status = status = status if isinstance(status, int) else None
                     if self._cookies or status is None or status >= 300:
@@ -143,7 +155,7 @@ class AsgiCapture:
             current.reset(token)
             if not facts.done:
                 if facts.status is None:
-                    facts.status = 499 if facts.disconnected else 500
+                    facts.status = CLIENT_LEFT if facts.disconnected else NEVER_ANSWERED
                 if not self._finish_at_once(scope, facts):
                     self.audit.finish_slowly(facts)
 
@@ -208,7 +220,8 @@ class AsgiCapture:
 
     async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def closing_send(message: Message) -> None:
-            if message["type"] in ("lifespan.shutdown.complete", "lifespan.shutdown.failed"):
+            kind = message.get("type") if isinstance(message, MutableMapping) else None
+            if kind in ("lifespan.shutdown.complete", "lifespan.shutdown.failed"):
                 await run_in_threadpool(self.audit.close)
             await send(message)
 
@@ -227,26 +240,34 @@ class AsgiCapture:
                 facts.bytes_in += _size(message)
             elif kind == "websocket.disconnect" and talk.close_code is None:
                 talk.close_code = message.get("code", 1005)
+                facts.disconnected = facts.action is None
             return message
 
         async def watched_send(message: Message) -> None:
-            kind = message["type"]
-            if kind == "websocket.send":
-                talk.messages_out += 1
-                facts.bytes_out += _size(message)
-            elif kind == "websocket.accept":
-                await self._tell(scope, facts, "accept")
-            elif kind == "websocket.close":
-                talk.close_code = message.get("code", 1000)
-                facts.cause = facts.cause or CLOSE_CAUSES.get(talk.close_code)
-                if facts.action is None:
-                    facts.status = CLOSED_BEFORE_ACCEPT
-                    facts.said.note({"close_code": talk.close_code})
+            try:
+                kind = message["type"]
+                if kind == "websocket.send":
+                    talk.messages_out += 1
+                    facts.bytes_out += _size(message)
+                elif kind == "websocket.accept":
+                    await self._tell(scope, facts, "accept")
+                elif kind == "websocket.close":
+                    if talk.close_code is None:  # what the client said when it left stands
+                        code = message.get("code", 1000)
+                        talk.close_code = code if isinstance(code, int) else None
+                        facts.cause = facts.cause or CLOSE_CAUSES.get(code)
+                    if facts.action is None:
+                        facts.status = CLOSED_BEFORE_ACCEPT
+                        facts.said.note({"close_code": talk.close_code})
+                        await self._tell(scope, facts, "refuse")
+                elif kind == "websocket.http.response.start" and facts.action is None:
+                    status = message.get("status")
+                    facts.status = status if isinstance(status, int) else None
+                    message, headers = _with_lasting_headers(message)
+                    self._look_at_answer(facts, headers)
                     await self._tell(scope, facts, "refuse")
-            elif kind == "websocket.http.response.start" and facts.action is None:
-                facts.status = message.get("status")
-                self._look_at_answer(facts, message.get("headers") or ())
-                await self._tell(scope, facts, "refuse")
+            except Exception as error:  # a message that no server would take
+                self.audit.note_failure(error)
             await send(message)
 
         token = current.set(facts)
@@ -260,6 +281,7 @@ class AsgiCapture:
             if facts.action != "refuse":
                 if facts.action is None:
                     facts.action = "refuse"
+                    facts.status = CLIENT_LEFT if facts.disconnected else NEVER_ANSWERED
                 else:
                     facts.action = "close"
                     facts.said.note(talk.told())
@@ -310,6 +332,15 @@ def _is_bodiless(method: str, status: object, headers: object) -> bool:
         or status in _WITHOUT_BODY
         or (isinstance(headers, list) and any(empty in headers for empty in _EMPTY))
     )
+
+
+def _with_lasting_headers(message: Message) -> tuple[Message, Headers]:
+    """The message and its headers, which the server reads after us: they may pass only once."""
+    headers = message.get("headers") or ()
+    if not isinstance(headers, (list, tuple)):
+        headers = list(headers)
+        message = {**message, "headers": headers}
+    return message, headers
 
 
 def _content_length(headers: Headers) -> int:

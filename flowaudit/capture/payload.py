@@ -4,7 +4,7 @@ They stand between a wrapper and its app, only where the policy has rules of lev
 do something only for requests that such a rule may speak of.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, MutableMapping
 from typing import Any, Final
 
 from .bodies import Body, Payload
@@ -67,7 +67,7 @@ class _TappedAsgi:
             return message
 
         async def tapped_send(message: Any) -> None:
-            kind = message["type"]
+            kind = message.get("type") if isinstance(message, MutableMapping) else None
             if kind == "http.response.body":
                 guard(response.take, message.get("body") or b"")
                 response.is_whole = not message.get("more_body", False)

@@ -62,7 +62,7 @@ class WsgiCapture:
                 environ.setdefault(ENRICH_KEY, self.enrich)
             return self.app(environ, start_response)
         facts = begin_environ(self.audit, environ)
-        exchange = _Exchange(self, environ, facts, start_response)
+        exchange = _Exchange(self, environ, facts, start_response, current.get())
         token = current.set(facts)
         try:
             body = self.app(environ, exchange.start_response)
@@ -110,12 +110,18 @@ def _rebuilt(environ: Environ) -> str:
 class _Exchange:
     """One request on its way: status, length and bytes as they pass."""
 
-    __slots__ = ("capture", "environ", "expected", "facts", "start", "write")
+    __slots__ = ("around", "capture", "environ", "expected", "facts", "start", "write")
 
     def __init__(
-        self, capture: WsgiCapture, environ: Environ, facts: Facts, start: StartResponse
+        self,
+        capture: WsgiCapture,
+        environ: Environ,
+        facts: Facts,
+        start: StartResponse,
+        around: Facts | None,
     ) -> None:
         self.capture, self.environ, self.facts, self.start = capture, environ, facts, start
+        self.around = around  # the request that sends this one in its own thread, if any
         self.expected: int | None = None  # Content-Length, where the app gave one
 
     def start_response(
@@ -149,9 +155,23 @@ class _Exchange:
     def count(self, data: bytes) -> None:
         """A block is about to go to the server; the last one takes the event with it."""
         facts = self.facts
-        facts.bytes_out += len(data)
+        self.weigh(data)
         if self.expected is not None and facts.bytes_out >= self.expected:
             self.finish()
+
+    def weigh(self, *blocks: bytes) -> None:
+        """Count bytes; a block that no server would take is the server's to refuse."""
+        try:
+            for block in blocks:
+                self.facts.bytes_out += len(block)
+        except Exception as error:
+            self.capture.audit.note_failure(error)
+
+    def leave(self) -> None:
+        """The request is over in this thread, unless another one has begun meanwhile."""
+        if current.get() is self.facts:
+            around = self.around
+            current.set(around if around is not None and not around.done else None)
 
     def finish(self) -> None:
         """The answer is whole: make its event, after the framework has told what it knows."""
@@ -169,6 +189,8 @@ class _Exchange:
                 capture.audit.note_failure(error)
         if not capture.audit.finish_at_once(facts):
             capture.audit.finish_slowly(facts)
+        if self.around is not None and not self.around.done:
+            self.leave()  # whoever sends a request of its own may never close the answer
 
     def fail(self, error: BaseException) -> None:
         """The app raised past everything."""
@@ -191,17 +213,16 @@ class _Exchange:
         """The app's iterable: itself where the event can be made at once, else watched."""
         facts = self.facts
         if isinstance(body, (list, tuple)) and facts.status is not None:
-            for block in body:
-                facts.bytes_out += len(block)
+            self.weigh(*body)
             self.finish()
-            _leave(facts)
+            self.leave()
             return body
         file_wrapper = self.environ.get("wsgi.file_wrapper")
         if isinstance(file_wrapper, type) and isinstance(body, file_wrapper):
             # it must reach the server as what it is, so that sendfile can be used
             facts.bytes_out += self.expected or 0
             self.finish()
-            _leave(facts)
+            self.leave()
             return body
         return _SizedBody(body, self) if hasattr(body, "__len__") else _Body(body, self)
 
@@ -240,7 +261,7 @@ class _Body:
                 close()
         finally:
             self._exchange.abandon()
-            _leave(self._exchange.facts)
+            self._exchange.leave()
 
 
 class _SizedBody(_Body):
@@ -250,9 +271,3 @@ class _SizedBody(_Body):
 
     def __len__(self) -> int:
         return len(self._body)  # type: ignore[arg-type]
-
-
-def _leave(facts: Facts) -> None:
-    """The request is over in this thread, unless another one has begun meanwhile."""
-    if current.get() is facts:
-        current.set(None)

@@ -532,6 +532,113 @@ def test_websockets(
     assert found == expected
 
 
+@pytest.mark.parametrize(
+    ("incoming", "raises", "expected"),
+    [
+        ([], None, (500, "error", "status")),
+        ([{"type": "websocket.disconnect", "code": 1006}], None, (499, "aborted", "client-left")),
+        ([], ValueError(), (500, "error", "ValueError")),
+        ([], PermissionError(), (500, "denied", "forbidden")),
+        ([], asyncio.CancelledError(), (499, "aborted", "client-left")),
+    ],
+    ids=["no-answer", "client-left", "crash", "permission", "cancelled"],
+)
+def test_a_handshake_that_the_app_never_answers_is_not_ok(
+    audit: FlowAudit,
+    events: Events,
+    incoming: list[Message],
+    raises: BaseException | None,
+    expected: tuple[Any, ...],
+) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        for _ in (CONNECT, *incoming):
+            await receive()
+        if raises is not None:
+            raise raises
+
+    call(audit.asgi(app), scope(type="websocket"), [CONNECT, *incoming])
+    audit.flush()
+    [event] = events("websocket")
+    assert event["action"] == "refuse"
+    assert (event["status"], event["outcome"], event["reason"]) == expected
+
+
+def test_the_code_that_a_client_left_with_stands(audit: FlowAudit, events: Events) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send(ACCEPT)
+        await receive()
+        await send({"type": "websocket.close", "code": 1008})  # nobody hears it any more
+
+    left = {"type": "websocket.disconnect", "code": 1001}
+    call(audit.asgi(app), scope(type="websocket"), [left])
+    audit.flush()
+    close = events("websocket")[-1]
+    assert (close["data"]["close_code"], close["outcome"]) == (1001, "ok")
+
+
+@pytest.mark.parametrize("kind", ["http", "websocket", "lifespan"])
+@pytest.mark.parametrize(
+    "message",
+    [
+        None,
+        {"no": "type"},
+        {"type": ["list"]},
+        {"type": "websocket.send", "text": 7},
+        {"type": "websocket.send", "bytes": 7},
+        {"type": "websocket.close", "code": [1]},
+        {"type": "websocket.http.response.start", "status": "no", "headers": 7},
+    ],
+    ids=str,
+)
+def test_a_message_that_no_server_takes_is_the_servers_to_refuse(
+    audit: FlowAudit, events: Events, kind: str, message: Any
+) -> None:
+    refused = TypeError("the server's own")
+
+    async def receive() -> Message:
+        return CONNECT
+
+    async def send(message: Message) -> None:
+        raise refused
+
+    with pytest.raises(TypeError) as caught:
+        asyncio.run(audit.asgi(answering(message))(scope(type=kind), receive, send))
+    assert caught.value is refused
+    audit.flush()
+    assert audit.counters["lost"] == 0
+    assert kind == "lifespan" or len(events()) == 1
+
+
+@pytest.mark.parametrize("trailers", [False, True])
+def test_the_event_is_spooled_before_the_block_that_makes_the_answer_whole(
+    audit: FlowAudit, trailers: bool
+) -> None:
+    at: list[int] = []
+
+    async def send(message: Message) -> None:
+        source = audit._recorder.live
+        at.append(source.last_n if source else 0)
+
+    start = {**START, "headers": [(b"content-length", b"10")], "trailers": trailers}
+    more = {**BODY, "more_body": True}
+    end: Message = {"type": "http.response.body", "body": b""}
+    messages = [start, more, more, end, {"type": "http.response.trailers", "headers": []}]
+    asyncio.run(audit.asgi(answering(*messages))(scope(), None, send))
+    assert [after - at[0] for after in at] == ([0, 0, 0, 0, 1] if trailers else [0, 0, 1, 1, 1])
+
+
+@pytest.mark.parametrize("kind", ["http", "websocket"])
+def test_headers_that_can_be_read_once_reach_the_server(
+    audit: FlowAudit, events: Events, kind: str
+) -> None:
+    prefix = "websocket.http" if kind == "websocket" else "http"
+    pairs = [(b"location", b"/there"), (b"x", b"y")]
+    start = {"type": f"{prefix}.response.start", "status": 302, "headers": iter(pairs)}
+    end = {"type": f"{prefix}.response.body", "body": b""}
+    sent, _ = call(audit.asgi(answering(start, end)), scope(type=kind))
+    assert list(sent[0]["headers"]) == pairs
+
+
 def test_lifespan_closes_the_source_and_a_later_request_begins_another(
     audit: FlowAudit, events: Events
 ) -> None:

@@ -8,6 +8,7 @@ from wsgiref.validate import validator
 
 import pytest
 
+import flowaudit
 from flowaudit import FlowAudit
 
 Events = Callable[..., list[dict[str, Any]]]
@@ -306,3 +307,43 @@ def test_a_function_of_the_apps_own_tells_the_route(audit: FlowAudit, events: Ev
     list(app(environ(), lambda *_: None))
     audit.flush()
     assert [event["route"] for event in events()] == ["/of/GET/200"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [[7], [None], (None,), lambda: iter([None]), b"bytes"],
+    ids=["number", "none", "tuple", "generator", "bytes"],
+)
+def test_a_block_that_no_server_takes_is_the_servers_to_refuse(
+    audit: FlowAudit, events: Events, body: Any
+) -> None:
+    blocks = [*audit.wsgi(answering(body))(environ(), lambda status, headers: None)]
+    assert blocks == [*(body() if callable(body) else body)]
+    audit.flush()
+    [event] = events()
+    assert (event["status"], event["outcome"]) == (200, "ok")
+
+
+@pytest.mark.parametrize("closes", [True, False], ids=["closed", "left-open"])
+@pytest.mark.parametrize("body", [[b"x"], lambda: iter([b"x"])], ids=["list", "generator"])
+def test_a_request_inside_a_request_gives_the_thread_back(
+    audit: FlowAudit, events: Events, body: Any, closes: bool
+) -> None:
+    inner = audit.wsgi(answering(body))
+
+    def outer(environ_: Any, start_response: Any) -> list[bytes]:
+        if closes:
+            Server(audit).run(inner, environ(RAW_URI="/inner"))
+        else:
+            list(inner(environ(RAW_URI="/inner"), lambda status, headers: None))
+        flowaudit.deny("not-yours")
+        start_response("200 OK", [])
+        return [b"x"]
+
+    Server(audit).run(audit.wsgi(outer), environ(RAW_URI="/outer"))
+    flowaudit.deny("outside")  # of both
+    audit.flush()
+    assert [(e["path"], e.get("reason")) for e in events()] == [
+        ("/inner", None),
+        ("/outer", "not-yours"),
+    ]
