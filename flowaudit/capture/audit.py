@@ -94,7 +94,7 @@ class FlowAudit(Intake):
         self,
         name: str,
         *,
-        actor: str | None = None,
+        actor: Actor | str | None = None,
         roles: Iterable[str] = (),
         carried: Mapping[str, object] | None = None,
     ) -> Iterator[None]:
@@ -102,13 +102,15 @@ class FlowAudit(Intake):
 
         Args:
             name: what the job is called; recorded as the route `job:NAME`.
-            actor: who it is done for, as the app knows them, such as `service:cron`.
-            roles: their roles.
+            actor: who it is done for, as the app knows them, such as `service:cron`; or an
+                `Actor`, with who really acts.
+            roles: their roles, unless an `Actor` tells them.
             carried: what `carry` gave where the job was ordered: its actor is the job's, unless
                 `actor` names another, and its request and trace lead from the job to the order.
         """
-        who = Actor(actor, roles=roles) if actor is not None else None
-        facts = job_facts(self.now_us(), name, who, carried)
+        if actor is not None and not isinstance(actor, Actor):
+            actor = Actor(actor, roles=roles)
+        facts = job_facts(self.now_us(), name, actor, carried)
         token = current.set(facts)
         try:
             yield

@@ -165,10 +165,10 @@ class Facts(msgspec.Struct, eq=False):
         if isinstance(actor, str):
             self.user = actor or self.user
         elif actor is not None and actor.identity:
-            self.user = actor.identity
+            self.user = _identity(actor.identity)
             self.roles = role_names(actor.roles) or self.roles
             self.actor_kind = actor.kind or self.actor_kind
-            self.via = actor.via or self.via
+            self.via = _identity(actor.via) if actor.via else self.via
 
     @property
     def said(self) -> Said:
@@ -213,6 +213,11 @@ class Facts(msgspec.Struct, eq=False):
             if kind == "auth" and "target" in values
         ]
         return [name for name in named if isinstance(name, str)]
+
+
+def _identity(named: object) -> str:
+    """An identity as text, also where an app names somebody by the bare key of a row."""
+    return named if isinstance(named, str) else str(named)
 
 
 def header_text(raw: str | bytes | None) -> str:

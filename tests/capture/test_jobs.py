@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import flowaudit
-from flowaudit import FlowAudit
+from flowaudit import Actor, FlowAudit
 from flowaudit.vault.tokens import Vault
 
 from .test_asgi import BODY, START, call, scope
@@ -107,3 +107,23 @@ def test_nothing_is_carried_if_the_vault_cannot_answer(
     with audit.job("order", actor="user:ann"):
         assert audit.carry() == {}
     assert audit.counters["capture_failed"] >= 1
+
+
+@pytest.mark.parametrize(
+    ("actor", "roles", "expected"),
+    [
+        (Actor("user:ann", ["a"], "agent", "user:root"), (), (["a"], "agent", True)),
+        (Actor("user:ann"), ["b"], (None, "user", False)),
+        (Actor(7), (), (None, "user", False)),  # type: ignore[arg-type]
+    ],
+    ids=["whole", "identity", "a-rows-key"],
+)
+def test_a_jobs_actor_may_be_told_as_adapters_are_told(
+    audit: FlowAudit, events: Events, actor: Actor, roles: Any, expected: Any
+) -> None:
+    with audit.job("work", actor=actor, roles=roles):
+        pass
+    audit.flush()
+    [job] = events()
+    assert job["actor"]
+    assert (job.get("roles"), job["actor_kind"], "via" in job) == expected
