@@ -148,12 +148,18 @@ def clean_reason(reason: str) -> str:
 
 
 def exception_chain(error: BaseException) -> Iterator[BaseException]:
-    """An exception, and those it was raised in the handling of, the latest first."""
+    """An exception, and those it was raised in the handling of, the latest first.
+
+    A group of one, as task groups make it, is followed by the one.
+    """
     seen: BaseException | None = error
     for _ in range(MAX_CHAIN):
         if seen is None:
             return
         yield seen
+        if isinstance(seen, BaseExceptionGroup) and len(seen.exceptions) == 1:
+            seen = seen.exceptions[0]
+            continue
         seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
 
 

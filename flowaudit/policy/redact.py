@@ -88,7 +88,11 @@ _KEY_VALUE: Final = re.compile(
     r"|credential|jsessionid|phpsessid|sid|code|otp|pin)(=|:|%3[aAdD])([^\s/&;,)]+)"
 )
 _BEARER: Final = re.compile(r"(?i)\b(bearer|basic)(?:\s|%20|\+)+[\w+/=.~-]{6,}")
-_USERINFO: Final = re.compile(r"(?<=//)[^\s/@?#]+@")
+_USERINFO: Final = re.compile(
+    r"(?<=//)[^\s/@?#]+@"
+    r"|(?i:(?:(?<=//)|(?<=%2f%2f))(?:(?!%2f|%3f|%23|%40)[^\s/@?#&]){1,200}%40)"
+)
+"""Between `//` and `@`, plain or percent-encoded (RFC 3986 §3.2.1): it may hold a password."""
 
 _COMMON_ID: Final = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{1,32}"

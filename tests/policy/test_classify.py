@@ -99,3 +99,15 @@ def test_a_status_alone_gives_the_same_as_the_whole_table(status: int) -> None:
 )
 def test_reasons_are_brought_into_shape(given: str, kept: str) -> None:
     assert clean_reason(given) == kept
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (ExceptionGroup("tasks", [PermissionError()]), "denied"),
+        (ExceptionGroup("outer", [ExceptionGroup("inner", [PermissionError()])]), "denied"),
+        (ExceptionGroup("tasks", [PermissionError(), ValueError()]), "error"),
+    ],
+)
+def test_a_group_of_one_is_what_it_holds(error: BaseException, outcome: str) -> None:
+    assert classify(500, exception=error).outcome == outcome

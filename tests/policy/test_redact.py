@@ -213,3 +213,18 @@ def test_request_ids_that_stay(raw: str) -> None:
 )
 def test_request_ids_that_do_not(raw: str) -> None:
     assert clean_request_id(raw) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("https://user:s3cr3tpw@host/x", "https://[masked:login]@host/x"),
+        ("https%3A//user%3As3cr3tpw%40host/x", None),
+        ("/go/https%3A%2F%2Fuser%3As3cr3tpw%40host%2Fx", None),
+        ("/go/https%3a%2f%2fhost%2fpath%3fa%3d1", "/go/https%3a%2f%2fhost%2fpath%3fa%3d1"),
+    ],
+)
+def test_a_login_in_an_address_is_masked_encoded_too(text: str, kept: str | None) -> None:
+    masked = mask(text)
+    assert "s3cr3tpw" not in masked
+    assert kept is None or masked == kept
