@@ -27,6 +27,12 @@ RAW_GOAL = 1.3
 FASTAPI_GOAL = 0.9
 """A FastAPI handler with us, against itself without."""
 
+PATH = "/doctors/7/slots"
+VARIANTS = {
+    "alone": {"captured": False, "log": False},
+    "its access log on": {"captured": False, "log": True},
+    "flowaudit": {"captured": True, "log": False},
+}
 RATE = re.compile(r"Requests/sec:\s+([0-9.]+)")
 
 
@@ -105,14 +111,14 @@ class Server:
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def compare(kind: str, path: str, variants: dict[str, dict[str, bool]]) -> dict[str, float]:
+def compare(kind: str) -> dict[str, float]:
     """Median rate of each variant; they take turns on servers that all stay up."""
-    servers = {name: Server(kind, **options) for name, options in variants.items()}
+    servers = {name: Server(kind, **options) for name, options in VARIANTS.items()}
     rates: dict[str, list[float]] = {name: [] for name in servers}
     try:
         for _ in range(ROUNDS):
             for name, server in servers.items():
-                rates[name].append(server.rate(path))
+                rates[name].append(server.rate(PATH))
     finally:
         for server in servers.values():
             server.end()
@@ -129,27 +135,11 @@ def main() -> None:
         print("over the wire: not run, it needs wrk, taskset and two cores")
         return
     print("uvicorn (httptools, uvloop) on one core, wrk on the other, a raw ASGI handler:")
-    found = compare(
-        "raw",
-        "/doctors/7/slots",
-        {
-            "alone": {"captured": False, "log": False},
-            "its access log on": {"captured": False, "log": True},
-            "flowaudit": {"captured": True, "log": False},
-        },
-    )
+    found = compare("raw")
     ratio = found["flowaudit"] / found["its access log on"]
     print(f"  {ratio:.2f}× of that with its log; goal {RAW_GOAL}: {verdict(ratio >= RAW_GOAL)}")
     print("the same, a FastAPI handler that answers JSON:")
-    found = compare(
-        "fastapi",
-        "/doctors/7/slots",
-        {
-            "alone": {"captured": False, "log": False},
-            "its access log on": {"captured": False, "log": True},
-            "flowaudit": {"captured": True, "log": False},
-        },
-    )
+    found = compare("fastapi")
     ratio = found["flowaudit"] / found["alone"]
     print(f"  {ratio:.2f}× of its own rate; goal {FASTAPI_GOAL}: {verdict(ratio >= FASTAPI_GOAL)}")
 
