@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from .build import BUILDS
-from .scenarios import ABSENT, PAGE, SCENARIOS
+from .scenario import ABSENT, PAGE
+from .scenarios import SCENARIOS
 
 __all__ = ["DIFFERENCES", "Difference", "expected_on", "table", "without_pages"]
 
