@@ -7,6 +7,7 @@ import pytest
 
 import flowaudit
 from flowaudit.cli.main import COMMANDS, build_parser
+from flowaudit.policy.classify import CAUSES, OUTCOMES, classify_status
 from flowaudit.settings import SETTINGS
 
 ROOT = Path(__file__).parent.parent
@@ -41,6 +42,29 @@ def test_every_command_is_on_the_page_and_has_an_example() -> None:
 def test_a_public_function_is_in_the_docs(name: str) -> None:
     everything = "".join(page.read_text("utf-8") for page in [*PAGES, ROOT / "CHANGELOG.md"])
     assert f"{name}(" in everything
+
+
+def outcome_rows() -> list[list[str]]:
+    rows = re.findall(r"^\| (.+) \|$", (DOCS / "outcomes.md").read_text("utf-8"), re.MULTILINE)
+    return [[cell.strip(" `") for cell in row.split("|")] for row in rows]
+
+
+def test_every_cause_is_on_the_page_with_its_outcome() -> None:
+    rows = outcome_rows()
+    told = rows[rows.index(["cause", "outcome", "told of"]) + 1 :][: len(CAUSES)]
+    assert {cause: outcome for cause, outcome, _ in told} == CAUSES
+
+
+def test_the_page_of_outcomes_says_of_every_status_what_the_code_says() -> None:
+    rows = outcome_rows()
+    told = rows[rows.index(["status", "outcome", "reason"]) + 1 :]
+    by_status = {s: (o, r or None) for names, o, r in told for s in names.split(", ")}
+    assert {outcome for outcome, _ in by_status.values()} < set(OUTCOMES)
+    for status in range(1_000):
+        kind = f"{status // 100}xx" if 100 <= status < 400 else f"any other {status // 100}xx"
+        default = by_status["any other 5xx"]
+        expected = by_status.get(str(status), by_status.get(kind, default))
+        assert tuple(classify_status(status)) == expected, status
 
 
 def test_every_detection_has_a_section() -> None:

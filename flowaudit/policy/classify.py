@@ -1,6 +1,6 @@
 """The outcome table: cause → (outcome, reason). The only source of both.
 
-`definitions.md` has the table for people; the first row that fits wins. Capture tells causes,
+`docs/outcomes.md` has the table for people; the first row that fits wins. Capture tells causes,
 importers only a status.
 """
 
@@ -73,11 +73,16 @@ class Verdict(NamedTuple):
 
 
 _OK: Final = Verdict("ok", None)
+_BAD_REQUEST: Final = Verdict("invalid", "bad-request")
+_ERROR: Final = Verdict("error", "status")
+_CLIENT_LEFT: Final = Verdict("aborted", "client-left")
+
 _BY_STATUS: Final[dict[int, Verdict]] = {
     401: Verdict("denied", "login-required"),
     403: Verdict("denied", "forbidden"),
     404: Verdict("missing", "not-found"),
     405: Verdict("denied", "method"),
+    407: Verdict("denied", "login-required"),
     410: Verdict("missing", "not-found"),
     413: Verdict("invalid", "too-large"),
     414: Verdict("invalid", "too-large"),
@@ -85,21 +90,29 @@ _BY_STATUS: Final[dict[int, Verdict]] = {
     423: Verdict("denied", "locked"),
     429: Verdict("throttled", "rate-limit"),
     431: Verdict("invalid", "too-large"),
-    CLIENT_LEFT: Verdict("aborted", "client-left"),
+    451: Verdict("denied", "legal"),
+    CLIENT_LEFT: _CLIENT_LEFT,
     501: Verdict("denied", "method"),
-} | {
-    status: Verdict("invalid", "bad-request") for status in (400, 409, 411, 412, 415, 416, 417, 418)
 }
+
+_MAY_COME_OF_LEAVING: Final = frozenset(
+    [None, "bad-request", "client-left", "status", "validation"]
+)
+"""Reasons of answers that half a request, or nobody to answer, may have brought about."""
 
 
 def classify_status(status: int | None) -> Verdict:
-    """What the table makes of a status alone, as for an imported line."""
-    if status is None:
+    """What the table makes of a status alone, as for an imported line.
+
+    A 4xx that is not in the table counts as 400, and a number that is no status as 5xx: both as
+    RFC 9110 §15 wants it of clients.
+    """
+    if status is None or 100 <= status < 400:
         return _OK
     known = _BY_STATUS.get(status)
     if known is not None:
         return known
-    return Verdict("error", "status") if 500 <= status <= 599 else _OK
+    return _BAD_REQUEST if 400 <= status < 500 else _ERROR
 
 
 def classify(
@@ -121,22 +134,22 @@ def classify(
         exception: what the application raised past all its handlers, or a permission exception
             that a handler turned into something else. A handler that fails while it answers a
             permission exception makes no error of the refusal.
-        aborted: the client left before the end.
+        aborted: the client left before the end: `aborted`, unless the answer was a refusal, or
+            another one that leaving cannot have caused.
     """
     if hidden:
         return Verdict("hidden", "hidden")
     if denied is not None:
         return Verdict("denied", clean_reason(denied))
     if cause is not None and cause in CAUSES:
-        return Verdict(CAUSES[cause], cause)
-    if exception is not None:
-        if is_permission_exception(exception):
-            return Verdict("denied", "forbidden")
-        if not aborted:
-            return Verdict("error", type(exception).__name__[:60])
-    if aborted and (status is None or status == CLIENT_LEFT or status < 400):
-        return Verdict("aborted", "client-left")
-    return classify_status(status)
+        verdict = Verdict(CAUSES[cause], cause)
+    elif exception is not None and is_permission_exception(exception):
+        return Verdict("denied", "forbidden")
+    elif exception is not None and not aborted:
+        return Verdict("error", type(exception).__name__[:60])
+    else:
+        verdict = classify_status(status)
+    return _CLIENT_LEFT if aborted and verdict.reason in _MAY_COME_OF_LEAVING else verdict
 
 
 def clean_reason(reason: str) -> str:

@@ -26,8 +26,15 @@ LINE = re.compile(
     re.ASCII | re.DOTALL,
 )
 
-DENIED = {401: "login-required", 403: "forbidden", 405: "method", 423: "locked", 501: "method"}
-INVALID = {400, 409, 411, 412, 413, 414, 415, 416, 417, 418, 422, 431}
+DENIED = {
+    401: "login-required",
+    403: "forbidden",
+    405: "method",
+    407: "login-required",
+    423: "locked",
+    451: "legal",
+    501: "method",
+}
 
 
 def outcome_of(status):
@@ -37,12 +44,12 @@ def outcome_of(status):
         return "throttled", "rate-limit"
     if status in (404, 410):
         return "missing", "not-found"
-    if status in INVALID:
+    if status == 499:
+        return "aborted", "client-left"
+    if 400 <= status < 500:
         reasons = {413: "too-large", 414: "too-large", 431: "too-large", 422: "validation"}
         return "invalid", reasons.get(status, "bad-request")
-    if status >= 500:
-        return "error", "status"
-    return ("aborted", "client-left") if status == 499 else ("ok", None)
+    return ("ok", None) if 100 <= status < 400 else ("error", "status")
 
 
 def read_log(data, combined=True):

@@ -67,12 +67,29 @@ def raised_while(handled: Exception, *, is_hidden: bool = False) -> Exception:
         (503, {}, "error", "status"),
         (499, {"aborted": True}, "aborted", "client-left"),
         (200, {"aborted": True}, "aborted", "client-left"),
+        (None, {"aborted": True}, "aborted", "client-left"),
+        (400, {"aborted": True}, "aborted", "client-left"),
+        (422, {"aborted": True, "cause": "validation"}, "aborted", "client-left"),
+        (500, {"aborted": True}, "aborted", "client-left"),
+        (500, {"aborted": True, "exception": ValueError()}, "aborted", "client-left"),
+        (500, {"aborted": True, "exception": Mine()}, "denied", "forbidden"),
+        (200, {"aborted": True, "cause": "bad-credentials"}, "denied", "bad-credentials"),
+        (400, {"aborted": True, "cause": "csrf"}, "denied", "csrf"),
+        (400, {"aborted": True, "cause": "too-large"}, "invalid", "too-large"),
+        (413, {"aborted": True}, "invalid", "too-large"),
+        (404, {"aborted": True}, "missing", "not-found"),
+        (429, {"aborted": True}, "throttled", "rate-limit"),
         (403, {"aborted": True}, "denied", "forbidden"),
         (200, {}, "ok", None),
         (304, {}, "ok", None),
         (302, {}, "ok", None),
         (None, {}, "ok", None),
-        (402, {}, "ok", None),
+        (402, {}, "invalid", "bad-request"),
+        (407, {}, "denied", "login-required"),
+        (451, {}, "denied", "legal"),
+        (499, {}, "aborted", "client-left"),
+        (0, {}, "error", "status"),
+        (600, {}, "error", "status"),
     ],
 )
 def test_first_row_that_fits_wins(
@@ -80,6 +97,13 @@ def test_first_row_that_fits_wins(
 ) -> None:
     assert tuple(classify(status, **said)) == (outcome, reason)
     assert outcome in OUTCOMES
+
+
+@pytest.mark.parametrize(
+    "status", [402, 406, 408, 409, 411, 418, 421, 424, 425, 426, 428, 444, 498]
+)
+def test_a_4xx_without_a_row_of_its_own_counts_as_400(status: int) -> None:
+    assert classify_status(status) == classify_status(400) == ("invalid", "bad-request")
 
 
 @pytest.mark.parametrize("status", range(100, 600))

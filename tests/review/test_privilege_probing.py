@@ -54,7 +54,7 @@ def test_a_word_of_the_app_is_a_refusal_too():
 
 @pytest.mark.parametrize(
     "reason",
-    ["csrf", "origin", "method", "bad-host", "locked", "login-required", "bad-credentials"],
+    "csrf origin method bad-host locked login-required bad-credentials legal".split(),
 )
 def test_other_refusals_are_not_about_rights(reason):
     rule.none([forbidden(at, route, reason=reason) for at, route in enumerate(ROUTES)])

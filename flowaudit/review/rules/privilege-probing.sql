@@ -24,7 +24,8 @@
 --   OR (kind = 'websocket' AND action = 'refuse' AND (outcome IS NULL OR outcome = 'denied'))
 -- )
 -- AND (reason IS NULL OR reason NOT IN (
---   'bad-credentials', 'locked', 'login-required', 'csrf', 'origin', 'bad-host', 'method', 'rate-limit'
+--   'bad-credentials', 'locked', 'login-required', 'csrf', 'origin', 'bad-host', 'method', 'rate-limit',
+--   'legal'
 -- ))"""
 -- fields = ["actor", "actor_kind", "template", "method", "privileged"]
 -- lookback_s = 604800

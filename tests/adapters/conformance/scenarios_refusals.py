@@ -108,6 +108,7 @@ STATUSES: Final = {
         f"status-{status}": get(f"/status/{status}", status=status, outcome=outcome, reason=reason)
         for status, outcome, reason in (
             (400, "invalid", "bad-request"),
+            (402, "invalid", "bad-request"),
             (404, "missing", "not-found"),
             (409, "invalid", "bad-request"),
             (410, "missing", "not-found"),
@@ -120,5 +121,4 @@ STATUSES: Final = {
             (503, "error", "status"),
         )
     },
-    "status-402": get("/status/402", status=402),
 }
