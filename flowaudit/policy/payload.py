@@ -4,6 +4,7 @@ Bytes in, a map for an event's `data` out. Nothing here raises for what a client
 """
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl
@@ -70,7 +71,7 @@ class Field(NamedTuple):
 def describe_json(body: bytes, named: Pointers) -> Described:
     """A JSON body: what the pointers name, and the shape of the rest."""
     try:
-        document = msgspec.json.decode(body)
+        document = msgspec.json.decode(body.removeprefix(BOM_UTF8))  # RFC 8259 §8.1 lets us
     except (ValueError, RecursionError):
         # msgspec's own errors, and undecodable bytes, are ValueErrors
         return {"skipped": "broken"}
