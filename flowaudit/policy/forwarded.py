@@ -23,10 +23,13 @@ _ESCAPED: Final = re.compile(r"\\(.)")
 def forwarded_nodes(text: str, most: int) -> list[str | None]:
     """The nodes of the last `most` elements, in their order; `None` for one that is malformed.
 
+    Empty elements are none, as RFC 9110 §5.6.1.2 has it.
     A node is an address with or without port, `unknown`, or a name that begins with `_`.
     """
     nodes = []
     for element in _from_right(text[-MAX_LOOK:]):
+        if not element.strip(" \t"):
+            continue
         nodes.append(_node(element))
         if len(nodes) == most:
             break

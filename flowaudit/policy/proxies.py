@@ -39,8 +39,8 @@ class Proxies:
 
         With networks: from the right, the first address that is not a declared proxy. With a
         count: that many entries from the right. An entry that is no address ends the walk at the
-        last one that a declared proxy vouched for. If the two headers do not say the same,
-        `X-Forwarded-For` counts, and one of them nobody vouches for.
+        last one that a declared proxy vouched for; an empty one is passed over. If the two
+        headers do not say the same, `X-Forwarded-For` counts, and one of them nobody vouches for.
         """
         if not forwarded_for and not forwarded:
             return peer, False
@@ -55,7 +55,8 @@ class Proxies:
     def _resolve(self, peer: str, forwarded_for: str, forwarded: str) -> Resolved:
         said = []
         if forwarded_for:
-            said.append(self._walk(peer, forwarded_for.split(",")[-MAX_HOPS:]))
+            nodes = [node for node in forwarded_for.split(",") if node.strip(" \t")]
+            said.append(self._walk(peer, nodes[-MAX_HOPS:]))
         if forwarded:
             said.append(self._walk(peer, forwarded_nodes(forwarded, MAX_HOPS)))
         client, is_untrusted = said[0]
