@@ -100,6 +100,8 @@ class FlowAudit(Intake):
     ) -> Iterator[None]:
         """Work outside requests: what is said inside belongs to it; it is itself a `note` event.
 
+        Inside another job, or in a request, it is done for whoever acts there, unless told.
+
         Args:
             name: what the job is called; recorded as the route `job:NAME`.
             actor: who it is done for, as the app knows them, such as `service:cron`; or an
@@ -110,7 +112,7 @@ class FlowAudit(Intake):
         """
         if actor is not None and not isinstance(actor, Actor):
             actor = Actor(actor, roles=roles)
-        facts = job_facts(self.now_us(), name, actor, carried)
+        facts = job_facts(self.now_us(), name, actor, carried, current.get())
         token = current.set(facts)
         try:
             yield

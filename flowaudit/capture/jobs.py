@@ -19,40 +19,62 @@ def carried_of(facts: Facts, token: Callable[[str], str]) -> dict[str, str]:
 
     Raises what `token` raises.
     """
-    said = facts.said_
-    roles = (said.roles if said is not None else None) or facts.roles
-    identity, delegate = facts.identity, facts.delegate
-    told = (said.actor_kind if said is not None else None) or facts.actor_kind
+    actor = _actor_of(facts)
     carried = {
-        "actor": token(identity) if identity is not None else None,
-        "kind": told or (kind_of_identity(identity) if identity is not None else None),
+        "actor": token(actor.identity) if actor.identity else None,
+        "kind": actor.kind,
         "request": clean_request_id(header_text(facts.request_id)),
-        "roles": "\n".join(roles) if roles else None,
+        "roles": "\n".join(actor.roles) if actor.roles else None,
         "trace": clean_trace_id(header_text(facts.traceparent)),
-        "via": token(delegate) if delegate is not None else None,
+        "via": token(actor.via) if actor.via is not None else None,
     }
     return {name: value for name, value in carried.items() if value is not None}
 
 
 def job_facts(
-    ts: int, name: str, actor: Actor | None, carried: Mapping[str, object] | None
+    ts: int,
+    name: str,
+    actor: Actor | None,
+    carried: Mapping[str, object] | None,
+    around: Facts | None,
 ) -> Facts:
     """The facts of a job that begins: its name, and what was carried to it, as far as it is fit.
 
-    An actor that is named takes the place of the one that was carried.
+    Where nothing is carried, what runs around it in the same context has ordered it. An actor
+    that is named takes the place of the one that was carried, or of the order's.
     """
     facts = Facts(ts, "", kind="note", route=name_text(f"job:{name}"))
+    ordered_by = None
+    if carried is not None:
+        ordered_by = _take_carried(facts, carried)
+    elif around is not None:
+        ordered_by = _actor_of(around)
+        facts.request_id, facts.traceparent = around.request_id, around.traceparent
+    facts.act(actor if actor is not None else ordered_by)
+    return facts
+
+
+def _actor_of(facts: Facts) -> Actor:
+    """Who acts in a request or job, as far as is known by now; without an identity for nobody."""
+    said, identity = facts.said_, facts.identity
+    kind = (said.actor_kind if said is not None else None) or facts.actor_kind
+    if kind is None and identity is not None:
+        kind = kind_of_identity(identity)
+    roles = (said.roles if said is not None else None) or facts.roles
+    return Actor(identity or "", roles, kind, facts.delegate)
+
+
+def _take_carried(facts: Facts, carried: Mapping[str, object]) -> Actor | None:
+    """Take request and trace from what was carried; who ordered it, if that is fit to be told."""
     come = {
         key: value
         for key, value in (carried.items() if isinstance(carried, Mapping) else ())
         if isinstance(value, str)
     }
-    if actor is None:
-        roles = come["roles"].split("\n") if "roles" in come else None
-        via = Token(come["via"]) if is_token(come.get("via", "")) else None
-        if is_token(come.get("actor", "")):
-            actor = Actor(Token(come["actor"]), roles, come.get("kind"), via)
-    facts.act(actor)
     facts.request_id = come.get("request")
     facts.traceparent = TRACE_PARENT.format(come["trace"]) if "trace" in come else None
-    return facts
+    if not is_token(come.get("actor", "")):
+        return None
+    roles = come["roles"].split("\n") if "roles" in come else None
+    via = Token(come["via"]) if is_token(come.get("via", "")) else None
+    return Actor(Token(come["actor"]), roles, come.get("kind"), via)

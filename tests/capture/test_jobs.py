@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from starlette.background import BackgroundTask
+from starlette.responses import Response
 
 import flowaudit
 from flowaudit import Actor, FlowAudit
@@ -127,3 +129,68 @@ def test_a_jobs_actor_may_be_told_as_adapters_are_told(
     [job] = events()
     assert job["actor"]
     assert (job.get("roles"), job["actor_kind"], "via" in job) == expected
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ({}, ("user:ann", ["a"], "agent", "user:root")),
+        ({"carried": None}, ("user:ann", ["a"], "agent", "user:root")),
+        ({"actor": "service:cron"}, ("service:cron", None, "service", None)),
+        ({"actor": Actor("user:bob", ["b"])}, ("user:bob", ["b"], "user", None)),
+        ({"carried": {}}, (None, None, "anonymous", None)),
+    ],
+    ids=["inherited", "carried-none", "named", "actor", "nobody"],
+)
+@pytest.mark.parametrize("is_request", [False, True], ids=["in-a-job", "in-a-request"])
+def test_a_job_inside_is_done_for_whoever_acts_there(
+    audit: FlowAudit, events: Events, told: dict[str, Any], expected: Any, is_request: bool
+) -> None:
+    def work() -> None:
+        flowaudit.identify("user:ann", roles=["a"], kind="agent", via="user:root")
+        with audit.job("inner", **told):
+            flowaudit.note(inner=1)
+        flowaudit.note(outer=1)
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        work()
+        await send(START)
+        await send(BODY)
+
+    if is_request:
+        call(audit.asgi(app), scope(headers=HEADERS))
+    else:
+        with audit.job("outer"):
+            work()
+    audit.flush()
+    inner, outer = events()
+    with Vault(audit.paths.vault) as vault:
+        who = [vault.identity(inner[name]) if name in inner else None for name in ("actor", "via")]
+    assert (who[0], inner.get("roles"), inner["actor_kind"], who[1]) == expected
+    assert (inner["data"], outer["data"]) == ({"inner": 1}, {"outer": 1})
+    is_of_the_order = is_request and told.get("carried") is None
+    assert inner.get("request") == ("req-1" if is_of_the_order else None)
+    assert inner.get("trace") == ("a" * 32 if is_of_the_order else None)
+
+
+@pytest.mark.parametrize("is_async", [True, False], ids=["async", "in-a-thread"])
+def test_a_background_task_is_done_for_whoever_asked(
+    audit: FlowAudit, events: Events, is_async: bool
+) -> None:
+    def mail() -> None:
+        with audit.job("mail"):
+            flowaudit.note(letters=1)
+
+    async def mail_async() -> None:
+        mail()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        flowaudit.identify("user:ann")
+        task = BackgroundTask(mail_async if is_async else mail)
+        await Response(background=task)(scope, receive, send)
+
+    call(audit.asgi(app), scope(headers=HEADERS))
+    audit.flush()
+    request, job = events()
+    assert job["data"] == {"letters": 1}
+    assert (job["actor"], job["request"]) == (request["actor"], request["request"])
