@@ -5,6 +5,7 @@ from types import TracebackType
 from typing import Any, Final
 from urllib.parse import quote
 
+from ..policy.classify import INCOMPLETE
 from .beacon_wsgi import beaconed_wsgi
 from .context import current
 from .facts import Facts, set_cookie_value
@@ -28,6 +29,17 @@ ENVIRON_KEY: Final = "flowaudit.facts"
 """Where the outer wrapper leaves the request's facts, so that an inner one only enriches."""
 
 _WITHOUT_BODY: Final = frozenset([204, 304])
+
+_SENT_BY_A_PROXY: Final = frozenset(
+    [
+        "x-accel-redirect",
+        "x-lighttpd-send-file",
+        "x-litespeed-location",
+        "x-reproxy-url",
+        "x-sendfile",
+    ]
+)
+"""Headers that have a proxy put a file in the place of the body: the length may be the file's."""
 
 ENRICH_KEY: Final = "flowaudit.enrich"
 """Where an inner wrapper leaves what its framework can tell, for the outer one to call."""
@@ -110,7 +122,7 @@ def _rebuilt(environ: Environ) -> str:
 class _Exchange:
     """One request on its way: status, length and bytes as they pass."""
 
-    __slots__ = ("around", "capture", "environ", "expected", "facts", "start", "write")
+    __slots__ = ("around", "capture", "environ", "expected", "facts", "headers", "start", "write")
 
     def __init__(
         self,
@@ -128,7 +140,7 @@ class _Exchange:
         self, status: str, headers: list[tuple[str, str]], exc_info: ExcInfo = None
     ) -> Write:
         facts = self.facts
-        self.expected = None
+        self.expected, self.headers = None, headers
         try:
             code = status[:3]
             facts.status = int(code) if code.isdecimal() else None
@@ -158,6 +170,8 @@ class _Exchange:
         self.weigh(data)
         if self.expected is not None and facts.bytes_out >= self.expected:
             self.finish()
+        elif facts.status is None and facts.bytes_out:
+            self.finish()  # no server takes bytes before `start_response`: it answers with 500
 
     def weigh(self, *blocks: bytes) -> None:
         """Count bytes; a block that no server would take is the server's to refuse."""
@@ -192,6 +206,28 @@ class _Exchange:
         if self.around is not None and not self.around.done:
             self.leave()  # whoever sends a request of its own may never close the answer
 
+    def end(self) -> None:
+        """The app has come to the end of its answer, which may be less than it has announced."""
+        facts = self.facts
+        if (
+            self.expected is not None
+            and facts.bytes_out < self.expected
+            and facts.method != "HEAD"
+            and facts.status not in _WITHOUT_BODY
+            and facts.location is None  # whoever is sent elsewhere needs no body
+            and not self.is_sent_by_a_proxy()
+        ):
+            facts.cause = facts.cause or INCOMPLETE
+        self.finish()
+
+    def is_sent_by_a_proxy(self) -> bool:
+        """Whether the body is a file that a proxy in front puts there."""
+        try:
+            return any(name.lower() in _SENT_BY_A_PROXY for name, _ in self.headers)
+        except Exception as error:
+            self.capture.audit.note_failure(error)
+            return False
+
     def fail(self, error: BaseException) -> None:
         """The app raised past everything."""
         if not self.facts.done:
@@ -214,7 +250,10 @@ class _Exchange:
         facts = self.facts
         if isinstance(body, (list, tuple)) and facts.status is not None:
             self.weigh(*body)
-            self.finish()
+            if self.expected is None or facts.bytes_out >= self.expected:
+                self.finish()
+            else:
+                self.end()
             self.leave()
             return body
         file_wrapper = self.environ.get("wsgi.file_wrapper")
@@ -246,7 +285,7 @@ class _Body:
                 self._iterator = iter(self._body)
             block = next(self._iterator)
         except StopIteration:
-            self._exchange.finish()
+            self._exchange.end()
             raise
         except BaseException as error:
             self._exchange.fail(error)

@@ -11,6 +11,7 @@ from typing import Final, Literal, NamedTuple
 __all__ = [
     "CAUSES",
     "DENIED_OUTCOMES",
+    "INCOMPLETE",
     "OUTCOMES",
     "PERMISSION_EXCEPTIONS",
     "Outcome",
@@ -47,6 +48,11 @@ CAUSES: Final = {
 }
 """What a framework's signal or an adapter can tell, in the order of the table."""
 
+INCOMPLETE: Final = "incomplete"
+"""Cause of an answer that ended, by the app's own doing, before the length that it had announced.
+It says something only of what would be `ok`: a refusal stays one, however short it is.
+"""
+
 PERMISSION_EXCEPTIONS: Final = frozenset(
     {
         "builtins.PermissionError",
@@ -76,6 +82,7 @@ _OK: Final = Verdict("ok", None)
 _BAD_REQUEST: Final = Verdict("invalid", "bad-request")
 _ERROR: Final = Verdict("error", "status")
 _CLIENT_LEFT: Final = Verdict("aborted", "client-left")
+_INCOMPLETE: Final = Verdict("error", INCOMPLETE)
 
 _BY_STATUS: Final[dict[int, Verdict]] = {
     401: Verdict("denied", "login-required"),
@@ -130,7 +137,7 @@ def classify(
         status: what was sent, or would have been; `None` if nothing was.
         denied: the reason the application gave with `deny()`.
         hidden: the application said `hide()`.
-        cause: one of `CAUSES`, as the framework's own signal told.
+        cause: one of `CAUSES`, as the framework's own signal told, or `INCOMPLETE`.
         exception: what the application raised past all its handlers, or a permission exception
             that a handler turned into something else. A handler that fails while it answers a
             permission exception makes no error of the refusal.
@@ -149,7 +156,9 @@ def classify(
         return Verdict("error", type(exception).__name__[:60])
     else:
         verdict = classify_status(status)
-    return _CLIENT_LEFT if aborted and verdict.reason in _MAY_COME_OF_LEAVING else verdict
+    if aborted and verdict.reason in _MAY_COME_OF_LEAVING:
+        return _CLIENT_LEFT
+    return _INCOMPLETE if cause == INCOMPLETE and verdict == _OK else verdict
 
 
 def clean_reason(reason: str) -> str:
