@@ -10,6 +10,7 @@ from typing import Any, Final
 from .bodies import Body, Payload
 from .context import current
 from .facts import Facts
+from .files import is_servers_file
 from .intake import Intake
 from .streams import Blocks, Guard, Input, SizedBlocks
 
@@ -123,8 +124,7 @@ class _TappedWsgi:
                 guard(response.take, block)
             response.is_whole = True
             return body
-        file_wrapper = environ.get("wsgi.file_wrapper")
-        if isinstance(file_wrapper, type) and isinstance(body, file_wrapper):
+        if is_servers_file(environ, body):
             response.is_file = True
             return body
         kind = SizedBlocks if hasattr(body, "__len__") else Blocks

@@ -9,6 +9,7 @@ from ..policy.classify import INCOMPLETE
 from .beacon_wsgi import beaconed_wsgi
 from .context import current
 from .facts import Facts, set_cookie_value
+from .files import FILE_WRAPPER, is_servers_file, remember_files
 from .heads import ENVIRON_NAMES
 from .intake import Intake
 from .payload import tapped_wsgi
@@ -74,6 +75,8 @@ class WsgiCapture:
                 environ.setdefault(ENRICH_KEY, self.enrich)
             return self.app(environ, start_response)
         facts = begin_environ(self.audit, environ)
+        if FILE_WRAPPER in environ and environ[FILE_WRAPPER].__class__ is not type:
+            remember_files(environ)
         exchange = _Exchange(self, environ, facts, start_response, current.get())
         token = current.set(facts)
         try:
@@ -256,8 +259,7 @@ class _Exchange:
                 self.end()
             self.leave()
             return body
-        file_wrapper = self.environ.get("wsgi.file_wrapper")
-        if isinstance(file_wrapper, type) and isinstance(body, file_wrapper):
+        if is_servers_file(self.environ, body):
             # it must reach the server as what it is, so that sendfile can be used
             facts.bytes_out += self.expected or 0
             self.finish()

@@ -10,6 +10,7 @@ from flowaudit import FlowAudit
 from .test_payload import EVERYTHING, policy_file
 from .test_wsgi import *  # noqa: F403
 from .test_wsgi_answers import *  # noqa: F403
+from .test_wsgi_files import *  # noqa: F403
 
 
 @pytest.fixture
