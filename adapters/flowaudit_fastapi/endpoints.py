@@ -71,7 +71,8 @@ def _add(found: Listing, place: Place, route: Any) -> None:
         found.inner.append(Inner(route.app, place.below(path, sample)))
     elif isinstance(route, Host):
         host = _filled(route, route.host)
-        found.inner.append(Inner(route.app, place.at_host(host)))
+        there = place.at_host(host) if host else place.at_unknown_host(_TYPE.sub("", route.host))
+        found.inner.append(Inner(route.app, there))
     elif isinstance(route, WebSocketRoute):
         found.endpoints.append(place.endpoint("websocket", path, sample))
     elif isinstance(route, Route) or hasattr(route, "methods"):

@@ -29,12 +29,12 @@ def _endpoint(app: Flask, place: Place, rule: Rule) -> Endpoint:
     folder = _static_folder(app, rule)
     template = template_of(rule.rule)[0]
     methods = tuple(sorted(rule.methods or ()))
-    here = place.at_host(_host(app, rule))
+    file = first_file([folder]) if folder is not None else None
+    domain, sample = _samples(rule, file) or (None, None)
+    here = place.at_host(_host(app, rule, domain))
     if rule.websocket:
         why = "a websocket rule of Werkzeug has no server that this command could be"
         return here.endpoint("websocket", template, None, why_not=why)
-    file = first_file([folder]) if folder is not None else None
-    sample = _sample(rule, file)
     if folder is None:
         return here.endpoint("route", template, sample, methods)
     return here.endpoint("static", template, sample, methods)
@@ -50,7 +50,8 @@ def _static_folder(app: Flask, rule: Rule) -> str | None:
     return folder
 
 
-def _sample(rule: Rule, file: str | None) -> str | None:
+def _samples(rule: Rule, file: str | None) -> tuple[str, str] | None:
+    """A host (or subdomain) and a path that a rule takes."""
     values: dict[str, Any] = dict(rule.defaults or {})
     for name, converter in getattr(rule, "_converters", {}).items():
         sample = file if name == "filename" and file is not None else sample_of(converter)
@@ -61,21 +62,24 @@ def _sample(rule: Rule, file: str | None) -> str | None:
         except ValueError:
             return None
     try:
-        built = rule.build(values)
+        return rule.build(values)
     except (BuildError, ValueError, TypeError):
         return None
-    return built[1] if built is not None else None
 
 
-def _host(app: Flask, rule: Rule) -> str | None:
-    """The host that a rule wants: by host matching, or its subdomain of SERVER_NAME."""
-    if rule.map is not None and rule.map.host_matching:
-        return rule.host if rule.host and "<" not in rule.host else None
+def _host(app: Flask, rule: Rule, domain: str | None) -> str | None:
+    """The host that a rule wants, by host matching or its subdomain of SERVER_NAME; its template
+    where none could be made up.
+    """
+    is_matched = rule.map is not None and rule.map.host_matching
+    template = (rule.host if is_matched else rule.subdomain) or ""
+    wanted = domain if domain is not None else template_of(template)[0]
+    if is_matched:
+        return wanted or None
     server = app.config.get("SERVER_NAME")
     if not server:
         return None
-    subdomain = rule.subdomain if rule.subdomain and "<" not in rule.subdomain else ""
-    return f"{subdomain}.{server}" if subdomain else str(server)
+    return f"{wanted}.{server}" if wanted else str(server)
 
 
 def _handled(app: Flask) -> list[str]:

@@ -14,7 +14,7 @@ from .wording import fold
 
 __all__ = ["add_parser", "run"]
 
-_COLUMNS: Final = ("kind", "path", "methods", "asked", "status", "result", "detail")
+_COLUMNS: Final = ("kind", "host", "path", "methods", "asked", "status", "result", "detail")
 
 _WORDS: Final = {
     "route": ("route", "routes"),
@@ -71,6 +71,7 @@ def _row(probe: Probe) -> dict[str, Any]:
     endpoint = probe.endpoint
     return {
         "kind": endpoint.kind,
+        "host": endpoint.host,
         "path": endpoint.path,
         "methods": " ".join(endpoint.methods) or None,
         "asked": probe.asked,
@@ -111,18 +112,21 @@ def _print_text(found: Coverage) -> None:
     print(fold(f"{', '.join(counts)}; {asked:,} probed: {verdict}."))
     if not found.audits:
         print(fold("The app made no FlowAudit: nothing of it can leave an event."))
+    is_host_told = len({probe.endpoint.host for probe in found.probes}) > 1
     for result, title in _LISTS:
         probes = [probe for probe in found.probes if probe.result == result]
         if probes:
             print(f"\n{title}")
         for probe in probes:
-            print(f"  {printable(_line(probe))}")
+            print(f"  {printable(_line(probe, is_host_told))}")
 
 
-def _line(probe: Probe) -> str:
+def _line(probe: Probe, is_host_told: bool) -> str:
     """Such as `static  /assets: asked GET /assets/a.css, 200`."""
     endpoint = probe.endpoint
     told = f"{_WORDS[endpoint.kind][0]}  {endpoint.path}"
+    if is_host_told and endpoint.host:
+        told += f" at {endpoint.host}"
     if probe.result == "not-probed":
         return f"{told}: not probed: {probe.detail}"
     came = [str(each) for each in (probe.status, probe.detail) if each is not None]

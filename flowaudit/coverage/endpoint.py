@@ -30,7 +30,9 @@ class Endpoint:
     methods: tuple[str, ...] = ()
     """What it takes; empty if that cannot be told."""
     host: str | None = None
-    """The host that it answers to, where it wants a certain one."""
+    """The host that it answers to, where it wants a certain one: what is asked for, or where none
+    can be made up, its template.
+    """
     why_not: str | None = None
     """Why it is not asked."""
     verb: str | None = None
@@ -63,6 +65,10 @@ class Place:
     def at_host(self, host: str | None) -> "Place":
         """The same place, for a certain host."""
         return replace(self, host=host) if host else self
+
+    def at_unknown_host(self, template: str) -> "Place":
+        """The same place, for a host that cannot be made up: nothing there is asked."""
+        return replace(self, host=template, sample=None)
 
     def endpoint(
         self,

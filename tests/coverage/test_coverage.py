@@ -142,6 +142,92 @@ def test_what_cannot_be_asked_is_said(project, coverage):
     assert why == {"/odd/{code}/": "its parameters cannot be filled"}
 
 
+HOSTS = """
+from starlette.applications import Starlette
+from starlette.convertors import Convertor, register_url_convertor
+from starlette.responses import PlainTextResponse
+from starlette.routing import Host, Route, WebSocketRoute
+from flowaudit import FlowAudit
+
+class Code(Convertor):
+    regex = "[QZ]{7}"
+    def convert(self, value): return value
+    def to_string(self, value): return value
+register_url_convertor("code", Code())
+async def told(request): return PlainTextResponse(request.headers["host"])
+async def talk(socket): await socket.close()
+
+api = Starlette(routes=[Route("/told", told)])
+tenants = Starlette(routes=[Route("/told", told), WebSocketRoute("/talk", talk)])
+app = Starlette(routes=[Host("api.example.org", api), Host("{tenant}.shop.example", tenants),
+                        Host("{code:code}.example.net", api), Route("/other", told)])
+audit = FlowAudit(trail="real.db")
+whole = audit.asgi(app)
+"""
+
+
+def test_a_route_of_a_certain_host_is_asked_there_and_says_so(project, coverage):
+    pytest.importorskip("starlette")
+    project(main=HOSTS)
+    found = coverage("main:whole").found["endpoints"]
+    routes = {(e["host"], e["path"], e["status"]) for e in found if e["kind"] != "error"}
+    assert routes == {
+        ("api.example.org", "/told", 200),
+        ("x.shop.example", "/told", 200),
+        ("x.shop.example", "/talk", 403),
+        ("{code}.example.net", "/told", None),
+        (None, "/other", 200),
+    }
+    lines = coverage("main:app", fmt="text").out.splitlines()
+    assert "  route  /told at api.example.org: asked GET /told, 200" in lines
+    assert "  websocket  /talk at x.shop.example: asked websocket /talk, 403" in lines
+    assert "  error handler  405 at x.shop.example: asked TRACE /told, 405" in lines
+    assert "  route  /other: asked GET /other, 200" in lines
+    [unknown] = [line for line in lines if line.startswith("  route  /told at {code}")]
+    assert unknown.endswith(".example.net: not probed: its parameters cannot be filled")
+
+
+MATCHED = """
+from flask import Flask, request
+from werkzeug.routing import BaseConverter
+from flowaudit import FlowAudit
+
+class Code(BaseConverter):
+    regex = "[QZ]{{7}}"
+app = Flask("app", static_folder=None, {options})
+app.config["SERVER_NAME"] = "example.org"
+app.url_map.converters["code"] = Code
+for number, where in enumerate({where}):
+    app.add_url_rule("/told", str(number), lambda **_: request.host, {key}=where)
+whole = FlowAudit(trail="real.db").wsgi(app)
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "key", "where", "hosts"),
+    [
+        (
+            "host_matching=True, static_host=None",
+            "host",
+            ["api.test", "<tenant>.test", "<code:c>.test"],
+            {("api.test", 200), ("x.test", 200), ("{c}.test", None)},
+        ),
+        (
+            "subdomain_matching=True",
+            "subdomain",
+            ["api", "<tenant>", "<code:c>"],
+            {("api.example.org", 200), ("x.example.org", 200), ("{c}.example.org", None)},
+        ),
+    ],
+    ids=["host-matching", "subdomains"],
+)
+def test_flasks_rules_are_asked_under_their_host(project, coverage, options, key, where, hosts):
+    pytest.importorskip("flask")
+    project(main=MATCHED.format(options=options, key=key, where=where))
+    found = coverage("main:whole").found["endpoints"]
+    assert {(e["host"], e["status"]) for e in found if e["kind"] == "route"} == hosts
+
+
 def test_what_an_error_handler_is_for_is_listed(project, coverage):
     pytest.importorskip("fastapi")
     project(**FASTAPI)
@@ -282,6 +368,7 @@ def test_the_json_keys_are_the_documented_ones(project, coverage):
     }
     assert endpoints[0] == {
         "kind": "route",
+        "host": None,
         "path": "/ping",
         "methods": [],
         "asked": "GET /ping",
