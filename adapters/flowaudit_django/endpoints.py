@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler
@@ -11,6 +12,7 @@ from django.urls import get_resolver
 from django.urls.resolvers import LocalePrefixPattern, RegexPattern, RoutePattern
 
 from flowaudit.coverage.endpoint import Endpoint, Inner, Listing, Place
+from flowaudit.coverage.raw import closure_of, served_files
 from flowaudit.coverage.samples import first_file, fitting, quoted, sample_of
 
 from .routes import filled, template_of
@@ -23,6 +25,12 @@ _HANDLED: Final = (400, 403, 404, 500)
 MAX_DEPTH: Final = 32
 """Includes inside includes."""
 
+MAX_LINKS: Final = 500
+"""Links of the chain of middlewares that are followed: up to four for each."""
+
+_NEXT: Final = ("__wrapped__", "func", "awaitable", "get_response")
+"""Where Django and asgiref keep what comes next in the chain."""
+
 
 def endpoints(app: object, place: Place) -> Listing | None:
     """Routes, static servers and error handlers of the project; `None` of another app."""
@@ -34,6 +42,9 @@ def endpoints(app: object, place: Place) -> Listing | None:
         found.inner.append(Inner(app.application, place))
         found.endpoints += list(_static_files(place))
         return found
+    for middleware in _middlewares(app):
+        for prefix, file in served_files(middleware):
+            found.endpoints.append(place.endpoint("static", prefix, quoted(f"{prefix}/{file}")))
     resolver = get_resolver()
     found.endpoints += list(_walk(place, resolver, "", "", 0))
     module = resolver.urlconf_module
@@ -47,13 +58,28 @@ def _host() -> str | None:
     return allowed[0].lstrip(".") if allowed else None
 
 
+def _middlewares(app: Any) -> Iterator[Any]:
+    """What stands between the handler and the views, as far as it can be followed."""
+    link = getattr(app, "_middleware_chain", None)
+    for _ in range(MAX_LINKS):
+        inside = closure_of(link).get("get_response")
+        found = [getattr(link, name, None) for name in _NEXT]
+        link = next((each for each in (*found, inside) if each is not None), None)
+        if link is None:
+            return
+        yield link
+
+
 def _static_files(place: Place) -> Iterator[Endpoint]:
     """What `runserver`'s handler serves by itself."""
     from django.contrib.staticfiles.finders import get_finders  # needs the app to be loaded
 
-    prefix = "/" + str(settings.STATIC_URL).lstrip("/")
+    base = urlsplit(str(settings.STATIC_URL))
+    if base.netloc:  # they are on another host, and the handler serves none
+        return
+    prefix = f"/{base.path.lstrip('/')}"
     files = (quoted(path) for finder in get_finders() for path, _ in finder.list([]))
-    yield place.endpoint("static", prefix, prefix + next(files, "flowaudit-coverage"))
+    yield place.endpoint("static", prefix.rstrip("/"), prefix + next(files, "flowaudit-coverage"))
 
 
 def _walk(

@@ -9,7 +9,7 @@ from .endpoint import Inner, Listing, Place
 from .loading import interface_of
 from .samples import first_file, quoted
 
-__all__ = ["list_raw"]
+__all__ = ["closure_of", "list_raw", "served_files"]
 
 IsApp = Callable[[object], bool]
 
@@ -40,7 +40,7 @@ def list_raw(app: Any, place: Place, is_app: IsApp) -> Listing:
     for path, inner in _mounts(app):
         found.endpoints.append(place.endpoint("mount", path, quoted(f"{path}/flowaudit-coverage")))
         found.inner.append(Inner(inner, place.below(path, quoted(path))))
-    for prefix, file in _exports(app):
+    for prefix, file in served_files(app):
         found.endpoints.append(place.endpoint("static", prefix, quoted(f"{prefix}/{file}")))
     for inner in _inside(app, is_app):
         found.inner.append(Inner(inner, Place(place.prefix, place.sample, place.host, place.depth)))
@@ -52,7 +52,7 @@ def list_raw(app: Any, place: Place, is_app: IsApp) -> Listing:
 def _mounts(app: Any) -> Iterator[tuple[str, Any]]:
     """Apps by their paths, as Werkzeug's DispatcherMiddleware and the like keep them."""
     held = _attributes(app)
-    closed = _closure(app) if isinstance(app, FunctionType) else {}
+    closed = closure_of(app) if isinstance(app, FunctionType) else {}
     for value in (*held.values(), *closed.values()):
         if isinstance(value, Mapping):
             for path, inner in list(value.items())[:1_000]:
@@ -60,11 +60,15 @@ def _mounts(app: Any) -> Iterator[tuple[str, Any]]:
                     yield path, inner
 
 
-def _exports(app: Any) -> Iterator[tuple[str, str]]:
-    """Folders by their paths: Werkzeug's SharedDataMiddleware, WhiteNoise."""
+def served_files(app: Any) -> Iterator[tuple[str, str]]:
+    """What a static server serves: a path, and a file below it.
+
+    Werkzeug's SharedDataMiddleware, and WhiteNoise, which has its files by their paths or, where
+    it looks them up each time, folders.
+    """
     for export in getattr(app, "exports", None) or ():
         if isinstance(export, tuple) and len(export) == 2 and isinstance(export[0], str):
-            file = first_file(_closure(export[1]).values())
+            file = first_file(closure_of(export[1]).values())
             if file is not None:
                 yield export[0].rstrip("/"), file
     files = getattr(app, "files", None)
@@ -72,6 +76,12 @@ def _exports(app: Any) -> Iterator[tuple[str, str]]:
         for path in sorted(path for path in files if isinstance(path, str) and "/" in path)[:1]:
             folder, _, name = path.rpartition("/")
             yield folder, name
+    folders = getattr(app, "directories", None)
+    for each in folders if isinstance(folders, list) else ():
+        if isinstance(each, tuple) and len(each) == 2 and isinstance(each[1], str):
+            file = first_file(each[:1])
+            if file is not None:
+                yield each[1].rstrip("/"), file
 
 
 def _inside(app: Any, is_app: IsApp) -> Iterator[Any]:
@@ -82,7 +92,7 @@ def _inside(app: Any, is_app: IsApp) -> Iterator[Any]:
     yield from (inner for inner in named if interface_of(inner) is not None)
     held: list[Any] = list(_attributes(app).values())
     if isinstance(app, FunctionType):
-        held = [*_closure(app).values(), *_globals(app)]
+        held = [*closure_of(app).values(), *_globals(app)]
     for value in held:
         yield from (each for each in _values(value) if is_app(each) or _looks_like_app(each))
 
@@ -108,7 +118,8 @@ def _attributes(app: Any) -> dict[str, Any]:
     return {} if isinstance(app, (FunctionType, MethodType)) else dict(getattr(app, "__dict__", {}))
 
 
-def _closure(function: Any) -> dict[str, Any]:
+def closure_of(function: Any) -> dict[str, Any]:
+    """What a function holds of the one that it was made in, by its names there."""
     code, cells = getattr(function, "__code__", None), getattr(function, "__closure__", None) or ()
     found = {}
     for name, cell in zip(code.co_freevars if code is not None else (), cells, strict=False):
