@@ -7,7 +7,7 @@ import pytest
 
 import flowaudit
 from flowaudit.cli.main import COMMANDS, build_parser
-from flowaudit.policy.classify import CAUSES, OUTCOMES, classify_status
+from flowaudit.policy.classify import CAUSES, CLOSE_STATUS, OUTCOMES, classify_status
 from flowaudit.settings import SETTINGS
 
 ROOT = Path(__file__).parent.parent
@@ -57,7 +57,7 @@ def test_every_cause_is_on_the_page_with_its_outcome() -> None:
 
 def test_the_page_of_outcomes_says_of_every_status_what_the_code_says() -> None:
     rows = outcome_rows()
-    told = rows[rows.index(["status", "outcome", "reason"]) + 1 :]
+    told = [row for row in rows[rows.index(["status", "outcome", "reason"]) + 1 :] if len(row) == 3]
     by_status = {s: (o, r or None) for names, o, r in told for s in names.split(", ")}
     assert {outcome for outcome, _ in by_status.values()} < set(OUTCOMES)
     for status in range(1_000):
@@ -65,6 +65,13 @@ def test_the_page_of_outcomes_says_of_every_status_what_the_code_says() -> None:
         default = by_status["any other 5xx"]
         expected = by_status.get(str(status), by_status.get(kind, default))
         assert tuple(classify_status(status)) == expected, status
+
+
+def test_the_page_of_outcomes_has_every_close_code() -> None:
+    rows = outcome_rows()
+    told = rows[rows.index(["close code of the app", "is read as"]) + 1 :]
+    by_code = {int(code): int(status) for codes, status in told for code in codes.split(", ")}
+    assert by_code == CLOSE_STATUS
 
 
 def test_every_detection_has_a_section() -> None:

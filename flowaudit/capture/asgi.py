@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
 
-from ..policy.classify import CLIENT_LEFT
+from ..policy.classify import CLIENT_LEFT, says_gone
 from .beacon_asgi import beaconed_asgi
 from .context import current
 from .facts import Facts, set_cookie_value
@@ -31,9 +31,6 @@ SCOPE_KEY: Final = "flowaudit"
 
 ENRICH_KEY: Final = "flowaudit.enrich"
 """Where an inner wrapper leaves what its framework can tell, for the outer one to call."""
-
-CLOSE_CAUSES: Final = {1008: "forbidden", 1013: "rate-limit"}
-"""Close codes that refuse: policy violation (RFC 6455 §7.4.1), try again later (IANA)."""
 
 CLOSED_BEFORE_ACCEPT: Final = 403
 """What servers answer to a handshake that the app closes before it accepts."""
@@ -234,13 +231,16 @@ class AsgiCapture:
 
         async def watched_receive() -> Message:
             message = await receive()
-            kind = message["type"]
-            if kind == "websocket.receive":
-                talk.messages_in += 1
-                facts.bytes_in += _size(message)
-            elif kind == "websocket.disconnect" and talk.close_code is None:
-                talk.close_code = message.get("code", 1005)
-                facts.disconnected = facts.action is None
+            try:
+                kind = message["type"]
+                if kind == "websocket.receive":
+                    talk.messages_in += 1
+                    facts.bytes_in += _size(message)
+                elif kind == "websocket.disconnect" and not talk.is_over:
+                    talk.close(message.get("code", 1005))
+                    facts.disconnected = facts.action is None
+            except Exception as error:  # a message that no server gives
+                self.audit.note_failure(error)
             return message
 
         async def watched_send(message: Message) -> None:
@@ -249,15 +249,13 @@ class AsgiCapture:
                 if kind == "websocket.send":
                     talk.messages_out += 1
                     facts.bytes_out += _size(message)
-                elif kind == "websocket.accept":
+                elif kind == "websocket.accept" and facts.action is None:
                     await self._tell(scope, facts, "accept")
                 elif kind == "websocket.close":
-                    if talk.close_code is None:  # what the client said when it left stands
-                        code = message.get("code", 1000)
-                        talk.close_code = code if isinstance(code, int) else None
-                        facts.cause = facts.cause or CLOSE_CAUSES.get(code)
+                    if not talk.is_over:  # what the client said when it left stands
+                        facts.closed_with = talk.close(message.get("code", 1000))
                     if facts.action is None:
-                        facts.status = CLOSED_BEFORE_ACCEPT
+                        facts.status = facts.status or CLOSED_BEFORE_ACCEPT
                         facts.said.note({"close_code": talk.close_code})
                         await self._tell(scope, facts, "refuse")
                 elif kind == "websocket.http.response.start" and facts.action is None:
@@ -265,23 +263,34 @@ class AsgiCapture:
                     facts.status = status if isinstance(status, int) else None
                     message, headers = _with_lasting_headers(message)
                     self._look_at_answer(facts, headers)
-                    await self._tell(scope, facts, "refuse")
+                elif kind == "websocket.http.response.body" and facts.action is None:
+                    facts.bytes_out += len(message.get("body") or b"")
+                    if not message.get("more_body", False):
+                        await self._tell(scope, facts, "refuse")
             except Exception as error:  # a message that no server would take
                 self.audit.note_failure(error)
-            await send(message)
+            try:
+                await send(message)
+            except OSError as error:  # what a server raises once the client is gone (ASGI 2.4)
+                talk.unsent = error
+                if not talk.is_over:
+                    talk.is_over = facts.disconnected = True
+                raise
 
         token = current.set(facts)
         try:
             await self.app(scope, watched_receive, watched_send)
         except BaseException as error:
-            _fail(facts, error)
+            if not talk.explains(error):
+                _fail(facts, error)
             raise
         finally:
             current.reset(token)
             if facts.action != "refuse":
                 if facts.action is None:
                     facts.action = "refuse"
-                    facts.status = CLIENT_LEFT if facts.disconnected else NEVER_ANSWERED
+                    if facts.status is None:
+                        facts.status = CLIENT_LEFT if facts.disconnected else NEVER_ANSWERED
                 else:
                     facts.action = "close"
                     facts.said.note(talk.told())
@@ -296,11 +305,29 @@ class AsgiCapture:
 
 
 class _Talk:
-    """What went over a websocket."""
+    """What went over a websocket, and how it ended."""
 
     def __init__(self) -> None:
         self.messages_in = self.messages_out = 0
         self.close_code: int | None = None
+        self.is_over = False
+        """Either side has closed it, or the client is known to be gone."""
+        self.unsent: OSError | None = None
+        """What the server raised for a message that nobody was there for."""
+
+    def close(self, code: object) -> int | None:
+        """Take the first close, and give its code."""
+        self.is_over = True
+        self.close_code = int(code) if isinstance(code, int) else None  # servers give enums too
+        return self.close_code
+
+    def explains(self, error: BaseException) -> bool:
+        """Whether the app raised what the end of the talk made it raise, which is no fault."""
+        if isinstance(error, BaseExceptionGroup):
+            return all(self.explains(each) for each in error.exceptions)
+        return self.is_over and (
+            error is self.unsent or isinstance(error, CancelledError) or says_gone(error)
+        )
 
     def told(self) -> dict[str, int | None]:
         return {

@@ -182,6 +182,7 @@ class Composer:
             cause=cause,
             exception=facts.exception,
             aborted=facts.disconnected,
+            closed_with=facts.closed_with,
         )
 
     def _leads_to_login(self, facts: Facts) -> bool:

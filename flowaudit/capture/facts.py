@@ -130,6 +130,8 @@ class Facts(msgspec.Struct, eq=False):
     """What it asked for; set when it comes in."""
     query: str = ""
     status: int | None = None
+    closed_with: int | None = None
+    """The code that the app closed a websocket with."""
     location: str | None = None
     bytes_in: int = 0
     bytes_out: int = 0

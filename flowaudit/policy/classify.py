@@ -10,6 +10,7 @@ from typing import Final, Literal, NamedTuple
 
 __all__ = [
     "CAUSES",
+    "CLOSE_STATUS",
     "DENIED_OUTCOMES",
     "INCOMPLETE",
     "OUTCOMES",
@@ -21,6 +22,7 @@ __all__ = [
     "clean_reason",
     "exception_chain",
     "is_permission_exception",
+    "says_gone",
 ]
 
 Outcome = Literal["ok", "denied", "hidden", "throttled", "error", "missing", "invalid", "aborted"]
@@ -63,6 +65,31 @@ PERMISSION_EXCEPTIONS: Final = frozenset(
     }
 )
 """Classes whose raising is a refusal, even if a broken handler turns them into a 500."""
+
+GONE_EXCEPTIONS: Final = frozenset({"starlette.websockets.WebSocketDisconnect"})
+"""Classes that tell an app that the other side of a websocket has gone."""
+
+CLOSE_STATUS: Final[dict[int | None, int]] = {
+    1002: 400,  # protocol error
+    1003: 415,  # unsupported data
+    1007: 400,  # invalid data
+    1008: 403,  # policy violation
+    1009: 413,  # message too big
+    1011: 500,  # internal error
+    1013: 429,  # try again later
+    1014: 502,  # bad gateway
+    4400: 400,
+    4401: 401,
+    4403: 403,
+    4406: 406,
+    4408: 408,
+    4409: 409,
+    4429: 429,
+    4500: 500,
+}
+"""The code that an app closes a websocket with, and the status that says the same: of IANA's
+registry, and of the private range (RFC 6455 §7.4.2) what graphql-ws has made usual.
+"""
 
 MAX_CHAIN: Final = 16
 """Exceptions that are looked at behind one: each was raised while the next was handled."""
@@ -130,6 +157,7 @@ def classify(
     cause: str | None = None,
     exception: BaseException | None = None,
     aborted: bool = False,
+    closed_with: int | None = None,
 ) -> Verdict:
     """What a request came to.
 
@@ -143,6 +171,7 @@ def classify(
             permission exception makes no error of the refusal.
         aborted: the client left before the end: `aborted`, unless the answer was a refusal, or
             another one that leaving cannot have caused.
+        closed_with: the code that the app closed a websocket with, which goes before `status`.
     """
     if hidden:
         return Verdict("hidden", "hidden")
@@ -155,7 +184,7 @@ def classify(
     elif exception is not None and not aborted:
         return Verdict("error", type(exception).__name__[:60])
     else:
-        verdict = classify_status(status)
+        verdict = classify_status(CLOSE_STATUS.get(closed_with, status))
     if aborted and verdict.reason in _MAY_COME_OF_LEAVING:
         return _CLIENT_LEFT
     return _INCOMPLETE if cause == INCOMPLETE and verdict == _OK else verdict
@@ -190,8 +219,13 @@ def is_permission_exception(error: BaseException) -> bool:
 
     A class counts with all that inherit from it.
     """
-    return any(
-        f"{kind.__module__}.{kind.__qualname__}" in PERMISSION_EXCEPTIONS
-        for each in exception_chain(error)
-        for kind in type(each).__mro__
-    )
+    return any(_is_one_of(each, PERMISSION_EXCEPTIONS) for each in exception_chain(error))
+
+
+def says_gone(error: BaseException) -> bool:
+    """Whether an exception only tells the app that the other side of a websocket has gone."""
+    return _is_one_of(error, GONE_EXCEPTIONS)
+
+
+def _is_one_of(error: BaseException, names: frozenset[str]) -> bool:
+    return any(f"{kind.__module__}.{kind.__qualname__}" in names for kind in type(error).__mro__)

@@ -160,7 +160,11 @@ async def _websocket(app: Any, call: Call, answer: Answer) -> None:
             case "websocket.close":
                 answer.close_code = message.get("code", 1000)
             case "websocket.http.response.start":
+                if answer.is_accepted:  # as servers do
+                    raise RuntimeError("it is a websocket already")
                 answer.status = message["status"]
+            case "websocket.http.response.body":
+                answer.body += message["body"]
 
     await app(scope, receive, send)
 

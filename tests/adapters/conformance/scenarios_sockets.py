@@ -63,7 +63,13 @@ SOCKETS: Final = {
     ),
     "websocket-throttled": socket(
         "throttled",
-        {"action": "refuse", "status": 429, "outcome": "throttled", "reason": "rate-limit"},
+        {
+            "action": "refuse",
+            "status": 429,
+            "outcome": "throttled",
+            "reason": "rate-limit",
+            "bytes_out": 5,
+        },
     ),
     "websocket-crash": socket(
         "crash",
