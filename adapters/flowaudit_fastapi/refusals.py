@@ -24,6 +24,14 @@ Scope = MutableMapping[str, Any]
 NOT_AUTHENTICATED: Final = "Not authenticated"
 """What FastAPI's security classes say of absent credentials; with 403 before FastAPI 0.122."""
 
+VALIDATION_ERRORS: Final = frozenset(
+    {
+        "fastapi.exceptions.RequestValidationError",
+        "fastapi.exceptions.WebSocketRequestValidationError",
+    }
+)
+"""What FastAPI raises for parameters that do not fit: a 422, or a websocket closed with 1008."""
+
 MAX_DEPTH: Final = 64
 """Middlewares that are looked through for a `TrustedHostMiddleware`."""
 
@@ -43,6 +51,8 @@ def take_refusal(app: object, scope: Scope, facts: Facts) -> None:
 
 
 def _cause_of_exception(error: BaseException) -> str | None:
+    if f"{type(error).__module__}.{type(error).__qualname__}" in VALIDATION_ERRORS:
+        return "validation"
     for each in exception_chain(error):
         if isinstance(each, AuthenticationError):
             return "bad-credentials"

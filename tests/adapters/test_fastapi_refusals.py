@@ -1,5 +1,6 @@
 """Why FastAPI and Starlette refuse: security classes, exceptions, hosts, throttles."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,8 @@ from flowaudit import FlowAudit
 pytest.importorskip("fastapi")
 
 import fastapi
-from fastapi import Depends, HTTPException, Request
+from fastapi import Depends, HTTPException, Request, WebSocket, WebSocketException
+from fastapi.exceptions import RequestValidationError
 from fastapi.security import HTTPBasic, HTTPBearer
 from starlette.applications import Starlette
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -37,6 +39,10 @@ async def broken(request: Request, exc: Exception) -> Any:
 
 async def swallowed(request: Request, exc: Exception) -> Any:
     return JSONResponse({}, 500)
+
+
+async def bad_request(request: Request, exc: Exception) -> Any:
+    return JSONResponse({}, 400)
 
 
 def fail(error: BaseException) -> Callable[[], Any]:
@@ -76,6 +82,12 @@ REFUSALS: dict[str, tuple[Any, Any, Any, tuple[int, str, str]]] = {
     "error-page": (fail(KeyError()), Exception, swallowed, (500, "error", "KeyError")),
     "500-told": (fail(HTTPException(500)), None, None, (500, "error", "status")),
     "validation": (lambda needed: None, None, None, (422, "invalid", "validation")),
+    "validation-made-400": (
+        lambda needed: None,
+        RequestValidationError,
+        bad_request,
+        (400, "invalid", "validation"),
+    ),
 }
 
 
@@ -87,7 +99,7 @@ def with_needed(needed: int) -> None: ...
 def test_a_refusal(audit: FlowAudit, events: Events, name: str, is_outside: bool) -> None:
     dependency, exception, handler, expected = REFUSALS[name]
     app = fastapi.FastAPI()
-    dependency = with_needed if name == "validation" else dependency
+    dependency = with_needed if name.startswith("validation") else dependency
     app.get("/a", dependencies=[Depends(dependency)])(lambda: "a")
     if handler is not None:
         app.add_exception_handler(exception, handler)
@@ -97,6 +109,72 @@ def test_a_refusal(audit: FlowAudit, events: Events, name: str, is_outside: bool
     get("/a")
     audit.flush()
     assert told(events, "status", "outcome", "reason") == [expected]
+
+
+async def closing(websocket: WebSocket) -> None:
+    await websocket.accept()
+    raise WebSocketException(4403)
+
+
+async def refusing_late(websocket: WebSocket) -> None:
+    await websocket.accept()
+    raise HTTPException(403)
+
+
+async def reading(websocket: WebSocket) -> None:
+    await websocket.accept()
+    while True:
+        await websocket.receive_text()
+
+
+async def tasks_reading(websocket: WebSocket) -> None:
+    await websocket.accept()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(websocket.receive_text())
+
+
+@pytest.mark.parametrize(
+    ("view", "dependency", "expected"),
+    [
+        pytest.param(reading, with_needed, (403, "invalid", "validation"), id="validation"),
+        pytest.param(
+            reading, fail(HTTPException(403)), (403, "denied", "forbidden"), id="403-before"
+        ),
+        pytest.param(
+            reading, fail(HTTPException(401)), (401, "denied", "login-required"), id="401-before"
+        ),
+        pytest.param(
+            reading,
+            fail(WebSocketException(4401)),
+            (403, "denied", "login-required"),
+            id="4401-before",
+        ),
+        pytest.param(
+            reading, fail(PermissionError()), (500, "denied", "forbidden"), id="permission"
+        ),
+        pytest.param(closing, None, (None, "denied", "forbidden"), id="4403-after"),
+        pytest.param(refusing_late, None, (None, "denied", "forbidden"), id="403-after"),
+        pytest.param(reading, None, (None, "ok", None), id="client-left"),
+        pytest.param(tasks_reading, None, (None, "ok", None), id="client-left-in-a-task"),
+    ],
+)
+def test_how_a_websocket_ends(
+    audit: FlowAudit,
+    events: Events,
+    view: Any,
+    dependency: Any,
+    expected: tuple[int | None, str, str | None],
+) -> None:
+    app = fastapi.FastAPI()
+    needs = [Depends(dependency)] if dependency is not None else []
+    app.websocket("/ws", dependencies=needs)(view)
+    serve(app, audit)("/ws", is_socket=True)
+    audit.flush()
+    assert told(events, "status", "outcome", "reason")[-1] == expected
+    assert [action for (action,) in told(events, "action")] == (
+        ["refuse"] if dependency else ["accept", "close"]
+    )
+    assert audit.counters["capture_failed"] == 0
 
 
 @pytest.mark.parametrize(
