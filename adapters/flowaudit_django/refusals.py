@@ -95,7 +95,7 @@ def cause_of(request: HttpRequest, response: HttpResponseBase, facts: Facts) -> 
     """One of `policy.classify.CAUSES`, or `None` where the status tells enough."""
     status = response.status_code
     if status < 300:
-        return None
+        return "origin" if _is_refused_preflight(request, response) else None
     if status < 400:
         return "login-required" if _leads_to_sign_in(request, response, facts) else None
     if getattr(response, "exception", False) is True:
@@ -106,6 +106,20 @@ def cause_of(request: HttpRequest, response: HttpResponseBase, facts: Facts) -> 
         return "bad-host" if _is_foreign_host(request) else None
     is_csrf = status == 403 and facts.exception is None and _failed_csrf(request)
     return "csrf" if is_csrf else None
+
+
+def _is_refused_preflight(request: HttpRequest, response: HttpResponseBase) -> bool:
+    """Whether django-cors-headers has judged a preflight and not allowed its origin.
+
+    Without it the header that allows may be a proxy's to give.
+    """
+    return (
+        request.method == "OPTIONS"
+        and vars(request).get("_cors_enabled") is True
+        and "Origin" in request.headers
+        and "Access-Control-Request-Method" in request.headers
+        and "Access-Control-Allow-Origin" not in response.headers
+    )
 
 
 def _leads_to_sign_in(request: HttpRequest, response: HttpResponseBase, facts: Facts) -> bool:

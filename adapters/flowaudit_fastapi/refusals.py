@@ -10,7 +10,9 @@ from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.authentication import AuthenticationError
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import HTTPConnection
 
@@ -33,7 +35,7 @@ VALIDATION_ERRORS: Final = frozenset(
 """What FastAPI raises for parameters that do not fit: a 422, or a websocket closed with 1008."""
 
 MAX_DEPTH: Final = 64
-"""Middlewares that are looked through for a `TrustedHostMiddleware`."""
+"""Middlewares that are looked through for one that refuses by itself."""
 
 
 def take_refusal(app: object, scope: Scope, facts: Facts) -> None:
@@ -64,11 +66,33 @@ def _cause_of_exception(error: BaseException) -> str | None:
 
 
 def _cause_of_answer(app: object, scope: Scope, facts: Facts, status: int) -> str | None:
-    if status == 400 and "endpoint" not in scope:
-        return "bad-host" if _is_host_refused(app, scope) else None
+    if status == 400:
+        # an app that is mounted stands in the scope as soon as it is reached
+        return _cause_of_middleware(scope.get("endpoint", app), scope)
     if 300 <= status < 400 and facts.location and "auth" in scope:
         return "login-required" if _comes_back_here(scope, facts.location) else None
     return None
+
+
+def _cause_of_middleware(app: object, scope: Scope) -> str | None:
+    """What stands around an app, or inside it, and answers 400 without it."""
+    headers = HTTPConnection(scope).headers
+    host = headers.get("host", "")
+    for each in _middlewares(app):
+        if isinstance(each, TrustedHostMiddleware) and not each.allow_any:
+            if not _is_allowed(host, each.allowed_hosts):
+                return "bad-host"
+        elif isinstance(each, CORSMiddleware) and _is_preflight(scope, headers):
+            return "origin"
+    return None
+
+
+def _is_preflight(scope: Scope, headers: Headers) -> bool:
+    return (
+        scope.get("method") == "OPTIONS"
+        and "origin" in headers
+        and "access-control-request-method" in headers
+    )
 
 
 def _comes_back_here(scope: Scope, location: str) -> bool:
@@ -79,18 +103,14 @@ def _comes_back_here(scope: Scope, location: str) -> bool:
     return wanted == [str(connection.url)] and target.path != connection.url.path
 
 
-def _is_host_refused(app: object, scope: Scope) -> bool:
-    host = HTTPConnection(scope).headers.get("host", "")
-    return any(not _is_allowed(host, each.allowed_hosts) for each in _host_checks(app))
-
-
-def _host_checks(app: object) -> Iterator[TrustedHostMiddleware]:
+def _middlewares(app: object) -> Iterator[object]:
+    """The middlewares of an app, the outermost first."""
     for _ in range(MAX_DEPTH):
-        if isinstance(app, TrustedHostMiddleware) and not app.allow_any:
-            yield app
-        app = getattr(app, "app", None)
+        app = getattr(app, "middleware_stack", app)  # of a mounted app
         if app is None:
             return
+        yield app
+        app = getattr(app, "app", None)
 
 
 def _is_allowed(header: str, patterns: list[str]) -> bool:

@@ -21,12 +21,35 @@ def cause_of(app: Flask, response: Response, facts: Facts) -> str | None:
     """One of `policy.classify.CAUSES`, or `None` where the status says it all."""
     status = response.status_code
     if status < 300:
-        return None
+        return "origin" if _is_refused_preflight(app, response) else None
     if isinstance(request.routing_exception, SecurityError):
         return "bad-host"
     if status in _REDIRECTS and _leads_to_login(app, response.location or ""):
         return "login-required"
     return "csrf" if facts.exception is None and _failed_csrf(app, status) else None
+
+
+def _is_refused_preflight(app: Flask, response: Response) -> bool:
+    """Whether Flask-CORS has judged a preflight and not allowed its origin.
+
+    Without Flask-CORS the header that allows may be a proxy's to give.
+    """
+    return (
+        request.method == "OPTIONS"
+        and "Origin" in request.headers
+        and "Access-Control-Request-Method" in request.headers
+        and "Access-Control-Allow-Origin" not in response.headers
+        and (hasattr(response, "_FLASK_CORS_EVALUATED") or _has_cors(app))
+    )
+
+
+def _has_cors(app: Flask) -> bool:
+    """Whether Flask-CORS looks at every answer of the app, or of the blueprint that is asked."""
+    return any(
+        str(getattr(function, "__module__", "")).startswith("flask_cors.")
+        for scope in (None, *request.blueprints)
+        for function in app.after_request_funcs.get(scope, ())
+    )
 
 
 def _leads_to_login(app: Flask, location: str) -> bool:
