@@ -20,6 +20,7 @@ __all__ = [
     "OWN",
     "PASSWORD",
     "ROUTES",
+    "SLOW_S",
     "Ask",
     "Barred",
     "Raise",
@@ -32,6 +33,7 @@ __all__ = [
 LOGIN: Final = "/login"
 PASSWORD: Final = "only for tests"
 PAUSE_S: Final = 0.01
+SLOW_S: Final = 0.2
 JWT: Final = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbm4ifQ.c2lnbmF0dXJl"
 
 OWN: Final = (
@@ -45,7 +47,9 @@ OWN: Final = (
     "POST /upload",  # a file in a multipart form
     "GET /static/{name}",  # a file
     "GET /shop/items/{id}",  # an app or router inside the app
-    "WS /echo",  # sends back what it gets
+    "WS /ws/echo",  # sends back what it gets; the other websockets are in `scenarios_sockets`
+    "WS /ws/slow",  # takes its time to accept
+    "WS /ws/stream",  # sends for as long as somebody is there
 )
 
 

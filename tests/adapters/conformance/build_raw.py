@@ -14,7 +14,18 @@ from typing import Any
 import flowaudit
 from flowaudit import FlowAudit
 
-from .app import PAUSE_S, ROUTES, Ask, Barred, Raise, Reply, Route, Swallowed, roles_of_token
+from .app import (
+    PAUSE_S,
+    ROUTES,
+    SLOW_S,
+    Ask,
+    Barred,
+    Raise,
+    Reply,
+    Route,
+    Swallowed,
+    roles_of_token,
+)
 from .build import Build
 from .build_starlette import STATIC
 from .sessions import COOKIE, Sessions
@@ -214,7 +225,7 @@ def build_asgi(audit: FlowAudit) -> Build:
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "websocket":
-            await _websocket(scope["path"], receive, send)
+            await _websocket(scope, receive, send)
             return
         headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"]}
         route = route_of(scope["path"])
@@ -235,24 +246,35 @@ def build_asgi(audit: FlowAudit) -> Build:
     return Build(audit.asgi(app), is_asgi=True)
 
 
-async def _websocket(path: str, receive: Any, send: Any) -> None:
+async def _websocket(scope: Any, receive: Any, send: Any) -> None:
     await receive()
-    name = path.removeprefix("/ws/")
-    if name in ("echo", "policy", "crash"):
+    name = scope["path"].removeprefix("/ws/")
+    if name == "slow":
+        await asyncio.sleep(SLOW_S)
+    asked = int(scope["query_string"].partition(b"=")[2] or 1000)
+    if name in ("echo", "close", "crash", "slow", "stream"):
         await send({"type": "websocket.accept"})
     match name:
         case "echo":
             while (message := await receive())["type"] == "websocket.receive":
                 await send({**message, "type": "websocket.send"})
-        case "policy":
-            await send({"type": "websocket.close", "code": 1008})
-        case "crash":
+        case "slow":
+            await receive()
+        case "stream":
+            while True:
+                await send({"type": "websocket.send", "text": "tick"})
+                await asyncio.sleep(PAUSE_S)
+        case "close":
+            await send({"type": "websocket.close", "code": asked})
+        case "crash" | "crash/before":
             raise RuntimeError("boom")
-        case "throttled":
-            start = {"type": "websocket.http.response.start", "status": 429, "headers": []}
+        case "answer":
+            start = {"type": "websocket.http.response.start", "status": asked, "headers": []}
             await send(start)
             await send({"type": "websocket.http.response.body", "body": b"later"})
+        case "silent":
+            pass
         case _:
             if name == "told":
                 flowaudit.deny("not-yours")
-            await send({"type": "websocket.close", "code": 1000})
+            await send({"type": "websocket.close", "code": asked})

@@ -22,7 +22,19 @@ import flowaudit
 from flowaudit import FlowAudit
 from flowaudit_fastapi import FlowAuditMiddleware
 
-from .app import LOGIN, PAUSE_S, ROUTES, Ask, Barred, Raise, Reply, Route, Swallowed, roles_of_token
+from .app import (
+    LOGIN,
+    PAUSE_S,
+    ROUTES,
+    SLOW_S,
+    Ask,
+    Barred,
+    Raise,
+    Reply,
+    Route,
+    Swallowed,
+    roles_of_token,
+)
 from .build import Build
 from .sessions import COOKIE, Sessions
 
@@ -107,19 +119,38 @@ def socket_routes() -> list[BaseRoute]:
             message["type"] = "websocket.send"
             await socket.send(message)
 
-    async def refused(socket: WebSocket) -> None:
-        await socket.close()
+    def asked(socket: WebSocket) -> int:
+        return int(socket.url.query.partition("=")[2])
+
+    async def refuse(socket: WebSocket) -> None:
+        await socket.close(asked(socket))
 
     async def told(socket: WebSocket) -> None:
         flowaudit.deny("not-yours")
         await socket.close()
 
-    async def policy(socket: WebSocket) -> None:
+    async def close(socket: WebSocket) -> None:
         await socket.accept()
-        await socket.close(1008)
+        await socket.close(asked(socket))
 
-    async def throttled(socket: WebSocket) -> None:
-        await socket.send_denial_response(Response(b"later", 429))
+    async def answered(socket: WebSocket) -> None:
+        await socket.send_denial_response(Response(b"later", asked(socket)))
+
+    async def slow(socket: WebSocket) -> None:
+        await asyncio.sleep(SLOW_S)
+        await socket.accept()
+        await socket.receive()
+
+    async def stream(socket: WebSocket) -> None:
+        await socket.accept()
+        while True:
+            await socket.send_text("tick")
+            await asyncio.sleep(PAUSE_S)
+
+    async def silent(socket: WebSocket) -> None: ...
+
+    async def crash_before(socket: WebSocket) -> None:
+        raise RuntimeError("boom")
 
     async def crash(socket: WebSocket) -> None:
         await socket.accept()
@@ -127,10 +158,14 @@ def socket_routes() -> list[BaseRoute]:
 
     views = {
         "echo": echo,
-        "refused": refused,
+        "refuse": refuse,
         "told": told,
-        "policy": policy,
-        "throttled": throttled,
+        "close": close,
+        "answer": answered,
+        "slow": slow,
+        "stream": stream,
+        "silent": silent,
+        "crash/before": crash_before,
         "crash": crash,
     }
     return [WebSocketRoute(f"/ws/{name}", view) for name, view in views.items()]

@@ -182,5 +182,6 @@ def table() -> Iterable[str]:
     yield "|---|---|---|---|"
     for each in DIFFERENCES:
         builds = ", ".join(name for name in BUILDS if name in each.builds)
-        scenarios = "every scenario" if each.scenarios == EVERY else ", ".join(each.scenarios)
+        all_of = {EVERY: "every scenario", SOCKETS: "every websocket"}
+        scenarios = all_of.get(each.scenarios) or ", ".join(each.scenarios)
         yield f"| {each.what} | {builds} | {scenarios} | {each.why} |"

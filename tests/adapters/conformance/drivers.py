@@ -32,6 +32,19 @@ class Call:
     """The client goes away after the first block of the answer."""
     sends: tuple[str | bytes, ...] | None = None
     """Messages over a websocket; `None` makes it a plain request."""
+    closes: int | None = 1000
+    """The code that the client closes a websocket with, once each message has an answer; with
+    `None` the client waits until the app closes it.
+    """
+    vanishes: bool = False
+    """The client of a websocket goes away without a word."""
+
+    @property
+    def ends_with(self) -> int:
+        """The code that an app is told at the end."""
+        if self.vanishes:
+            return 1006
+        return self.closes if self.closes is not None else 1005
 
     def header_list(self) -> list[tuple[str, str]]:
         """The headers as they are sent."""
@@ -146,7 +159,7 @@ async def _websocket(app: Any, call: Call, answer: Answer) -> None:
     for each in call.sends or ():
         name = "text" if isinstance(each, str) else "bytes"
         waiting.append({"type": "websocket.receive", name: each})
-    waiting.append({"type": "websocket.disconnect", "code": 1000})
+    waiting.append({"type": "websocket.disconnect", "code": call.ends_with})
 
     async def receive() -> Any:
         return waiting.pop(0)

@@ -7,14 +7,17 @@ from .drivers import Call
 
 __all__ = [
     "ABSENT",
+    "ACCEPTED",
     "PAGE",
     "Event",
     "Scenario",
     "beside",
     "call",
+    "close",
     "event",
     "get",
     "plain",
+    "refuse",
     "refused",
     "said",
     "send",
@@ -105,8 +108,32 @@ def send(method: str, target: str, body: bytes, **fields: Any) -> Scenario:
     return Scenario((call(method, target, body),), (sent,))
 
 
-def socket(name: str, *events: Event, sends: tuple[str | bytes, ...] = ()) -> Scenario:
-    """One websocket."""
-    one = Call("GET", f"/ws/{name}", sends=sends)
-    route: Event = {"kind": "websocket", "route": f"/ws/{name}", "path": f"/ws/{name}"}
+ACCEPTED: Final = {"action": "accept", "status": ABSENT}
+"""The first event of every websocket that is not refused."""
+
+
+def socket(target: str, *events: Event, **rest: Any) -> Scenario:
+    """One websocket; `rest` is what the client does."""
+    path = f"/ws/{target.partition('?')[0]}"
+    route: Event = {"kind": "websocket", "route": path, "path": path}
+    one = Call("GET", f"/ws/{target}", **{"sends": (), **rest})
     return Scenario((one,), tuple(event(**route | each) for each in events))
+
+
+def close(code: int | None, size: int = 0, messages: int = 0, **fields: Any) -> Event:
+    """The event at the end of a websocket that gave each message back."""
+    data = {"close_code": code, "messages_in": messages, "messages_out": messages}
+    told = {name: value for name, value in data.items() if value is not ABSENT}
+    return {
+        "action": "close",
+        "status": ABSENT,
+        "bytes_in": size or ABSENT,
+        "bytes_out": size or ABSENT,
+        "data": told,
+        **fields,
+    }
+
+
+def refuse(status: int, outcome: str, reason: str, **fields: Any) -> Event:
+    """The event of a websocket that is not accepted."""
+    return {"action": "refuse", "status": status, "outcome": outcome, "reason": reason, **fields}
