@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 from ..errors import VaultError
 from ..event import ACTIONS, KINDS, Core, Personal, Pieces, member
 from ..policy.classify import Verdict, classify
-from ..policy.redact import clean_request_id, clean_trace_id, redact_query, redact_referer
+from ..policy.redact import redact_query, redact_referer
 from ..policy.signs import attack_flags
 from ..vault.tokens import Vault
 from .actors import ActorKinds, kind_of_identity
@@ -310,10 +310,10 @@ def _beside(
         "flags": None if who.is_known else [UNAVAILABLE],
         "host": visitor.host,
         "outcome": "ok",
-        "request": clean_request_id(header_text(facts.request_id)) if facts.request_id else None,
+        "request": facts.request,
         "route": facts.route,
         "session": session,
-        "trace": clean_trace_id(header_text(facts.traceparent)) if facts.traceparent else None,
+        "trace": facts.trace,
         "via": who.tokens.get(facts.delegate) if facts.delegate and actor else None,
     }
     personal = {"client": visitor.client, "peer": visitor.peer, "ua": visitor.ua}

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from ..event import Value, clean_map, clean_text
+from ..policy.redact import clean_request_id, clean_trace_id
 from .bodies import Payload
 from .heads import NOBODY, Visitor
 from .targets import NO_TARGET, Target
@@ -171,6 +172,16 @@ class Facts(msgspec.Struct, eq=False):
             self.roles = role_names(actor.roles) or self.roles
             self.actor_kind = actor.kind or self.actor_kind
             self.via = _identity(actor.via) if actor.via else self.via
+
+    @property
+    def request(self) -> str | None:
+        """The request id, as far as it may be recorded."""
+        return clean_request_id(header_text(self.request_id)) if self.request_id else None
+
+    @property
+    def trace(self) -> str | None:
+        """The W3C trace id, as far as it may be recorded."""
+        return clean_trace_id(header_text(self.traceparent)) if self.traceparent else None
 
     @property
     def said(self) -> Said:

@@ -3,10 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from ..policy.redact import clean_request_id, clean_trace_id
 from ..vault.tokens import Token, is_token
 from .actors import kind_of_identity
-from .facts import Actor, Facts, header_text, name_text
+from .facts import Actor, Facts, name_text
 
 __all__ = ["carried_of", "job_facts"]
 
@@ -23,9 +22,9 @@ def carried_of(facts: Facts, token: Callable[[str], str]) -> dict[str, str]:
     carried = {
         "actor": token(actor.identity) if actor.identity else None,
         "kind": actor.kind,
-        "request": clean_request_id(header_text(facts.request_id)),
+        "request": facts.request,
         "roles": "\n".join(actor.roles) if actor.roles else None,
-        "trace": clean_trace_id(header_text(facts.traceparent)),
+        "trace": facts.trace,
         "via": token(actor.via) if actor.via is not None else None,
     }
     return {name: value for name, value in carried.items() if value is not None}

@@ -5,7 +5,6 @@ from collections.abc import MutableMapping
 from typing import Any
 
 from ..errors import VaultError
-from ..policy.redact import clean_request_id, clean_trace_id
 from ..vault.tokens import Vault
 from .context import current
 from .facts import Facts, cookie_value, header_text
@@ -26,11 +25,11 @@ def add_request_fields(
         return
     found = {
         "actor": _token(vault, facts),
-        "request": clean_request_id(header_text(facts.request_id)),
+        "request": facts.request,
         "route": facts.route,
         "session": _session(vault, facts, session_cookies),
         "source": source or None,
-        "trace": clean_trace_id(header_text(facts.traceparent)),
+        "trace": facts.trace,
     }
     for name, value in found.items():
         if value is not None:

@@ -11,7 +11,6 @@ from typing import Final
 
 from ..event import SCHEMA_VERSION, Pieces, member
 from ..policy.classify import Verdict
-from ..policy.redact import clean_request_id, clean_trace_id
 from .facts import Facts
 
 __all__ = ["request_pieces"]
@@ -87,9 +86,8 @@ def request_pieces(
     outcome, reason = verdict
     because = "" if reason is None else _names["reason", reason]
     request = ""
-    if raw := facts.request_id:
-        request_id = clean_request_id(raw if isinstance(raw, str) else raw.decode("latin-1"))
-        request = "" if request_id is None else f',"request":"{request_id}"'
+    if facts.request_id and (request_id := facts.request) is not None:
+        request = f',"request":"{request_id}"'
     thing = "" if resource is None else _names["resource", resource]
     held = "" if roles is None else member("roles", roles)
     route = "" if facts.route is None else _names["route", facts.route]
@@ -99,7 +97,9 @@ def request_pieces(
         f'{request}{thing}{held}{route}{rows}{session},"source":"'
     )
     status = "" if facts.status is None else f',"status":{facts.status}'
-    trace = _trace_id(facts.traceparent) if facts.traceparent else ""
+    trace = ""
+    if facts.traceparent and (trace_id := facts.trace) is not None:
+        trace = f',"trace":"{trace_id}"'
     via = "" if via is None else f',"via":"{via}"'
     after_source = f'"{status}{step}{trace},"ts":{facts.ts},"v":{SCHEMA_VERSION}{via}}}'
     query = "" if query is None else member("query", query)
@@ -109,11 +109,6 @@ def request_pieces(
         f"{which}{visitor.ua_member}"
     )
     return f"{{{before_n[1:]}", after_n, after_source, f"{{{personal[1:]}}}" if personal else ""
-
-
-def _trace_id(raw: str | bytes) -> str:
-    kept = clean_trace_id(raw if isinstance(raw, str) else raw.decode("latin-1"))
-    return "" if kept is None else f',"trace":"{kept}"'
 
 
 def _method(method: str) -> str | None:
