@@ -8,7 +8,7 @@ from urllib.parse import quote
 from starlette.concurrency import run_in_threadpool
 
 from ..policy.classify import CLIENT_LEFT, says_gone
-from .beacon_asgi import beaconed_asgi
+from .beacon_asgi import BeaconedAsgi
 from .context import current
 from .facts import Facts, set_cookie_value
 from .heads import ASGI_NAMES
@@ -62,7 +62,7 @@ class AsgiCapture:
 
     def __init__(self, app: ASGIApp, audit: Intake, enrich: Enrich | None = None) -> None:
         tapped = tapped_asgi(app, audit)
-        self.app: ASGIApp = beaconed_asgi(tapped, audit, enrich, ENRICH_KEY)
+        self.app: ASGIApp = BeaconedAsgi.around(tapped, audit.settings, enrich, ENRICH_KEY)
         self.audit = audit
         self._enrich = enrich
         self._cookies: tuple[str, ...] = audit.settings["session_cookie"]

@@ -9,7 +9,7 @@ It is here without input and output; `beacon_asgi.py` and `beacon_wsgi.py` carry
 
 import importlib.resources
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import replace
 from functools import partial
 from hashlib import sha256
@@ -21,7 +21,7 @@ from ..event import member
 from .facts import Facts
 from .targets import Targets
 
-__all__ = ["BEACON", "MAX_BODY", "Beacon", "Reply", "finished"]
+__all__ = ["BEACON", "MAX_BODY", "Beacon", "Beaconed", "Reply"]
 
 BEACON: Final = "flowaudit-beacon"
 """The resource of its events: detections pass over what a browser merely says."""
@@ -47,6 +47,7 @@ _PAGE: Final = member("nav", "page")
 
 Headers = list[tuple[str, str]]
 Become = Callable[[Facts], None]
+Enrich = Callable[[Any, Facts], None]
 
 
 class _Told(msgspec.Struct, forbid_unknown_fields=True):
@@ -108,8 +109,10 @@ class Beacon:
         """The answer to a body that is none of ours."""
         return _reply(self.path, 400)
 
-    def take(self, body: bytes) -> Reply:
-        """The answer to what a browser tells."""
+    def take(self, body: bytes | None) -> Reply:
+        """The answer to what a browser tells; `None` if it could not be read."""
+        if body is None or len(body) > MAX_BODY:
+            return self.bad()
         try:
             told = _DECODER.decode(body)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -161,7 +164,36 @@ class Beacon:
         facts.resource, facts.resource_id = BEACON, None
 
 
-def finished(own: Callable[[Any, Facts], None] | None, become: Become) -> Any:
+class Beaconed:
+    """An app behind the beacon: what both protocols share."""
+
+    def __init__(self, app: Any, beacon: Beacon, enrich: Enrich | None, enrich_key: str) -> None:
+        self.app, self.beacon = app, beacon
+        self._enrich, self._enrich_key = enrich, enrich_key
+
+    @classmethod
+    def around(
+        cls, app: Any, settings: Mapping[str, Any], enrich: Enrich | None, enrich_key: str
+    ) -> Any:
+        """The app behind the beacon's routes; the app itself, unless they are wanted.
+
+        Args:
+            app: the app.
+            settings: of the audit; they decide.
+            enrich: what the wrapper's framework tells of a request, if anything.
+            enrich_key: where in the scope or environ the wrapper looks for what is to be told
+                instead.
+        """
+        prefix = settings["beacon"]
+        return cls(app, Beacon(prefix), enrich, enrich_key) if prefix else app
+
+    def decide(self, where: MutableMapping[str, Any], reply: Reply) -> Reply:
+        """Leave in the scope or environ what the request's event becomes."""
+        where[self._enrich_key] = _finished(self._enrich, reply.become)
+        return reply
+
+
+def _finished(own: Enrich | None, become: Become) -> Enrich:
     """What a wrapper calls before it makes the event: what it knows itself, then the beacon."""
 
     def enrich(scope: Any, facts: Facts) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from ..policy.classify import INCOMPLETE
-from .beacon_wsgi import beaconed_wsgi
+from .beacon_wsgi import BeaconedWsgi
 from .context import current
 from .facts import Facts, set_cookie_value
 from .files import FILE_WRAPPER, is_servers_file, remember_files
@@ -63,7 +63,7 @@ class WsgiCapture:
 
     def __init__(self, app: WSGIApp, audit: Intake, enrich: Enrich | None = None) -> None:
         tapped = tapped_wsgi(app, audit)
-        self.app: WSGIApp = beaconed_wsgi(tapped, audit, enrich, ENRICH_KEY)
+        self.app: WSGIApp = BeaconedWsgi.around(tapped, audit.settings, enrich, ENRICH_KEY)
         self.audit = audit
         self.enrich = enrich
         self.cookies: tuple[str, ...] = audit.settings["session_cookie"]
