@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,28 @@ def test_core_imports_no_web_framework(path: Path) -> None:
 )
 def test_a_planted_fault_is_found(importer: str, target: str) -> None:
     assert not may_import(importer, target)
+
+
+def modules_behind(path: Path) -> Iterator[str]:
+    """The modules that a file imports, a name of its own package being one where it is a file."""
+    module = module_name(path).split(".")
+    package = module if path.name == "__init__.py" else module[:-1]
+    yield from imported(path)
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level == 1 and node.module is None:
+            yield from (".".join([*package, alias.name]) for alias in node.names)
+
+
+def test_no_imports_run_in_a_circle() -> None:
+    names = {module_name(path) for path in FILES if path.name != "__init__.py"}
+    graph = {
+        module_name(path): set(modules_behind(path)) & names
+        for path in FILES
+        if module_name(path) in names
+    }
+    assert sum(map(len, graph.values())) > 200
+    order = list(TopologicalSorter(graph).static_order())  # raises CycleError that names it
+    assert order.index("flowaudit_django.accounts") < order.index("flowaudit_django.signals")
 
 
 def test_no_module_is_named_like_one_of_the_standard_library() -> None:

@@ -17,7 +17,7 @@ import flowaudit
 from flowaudit.capture.context import current
 
 from .project import get_audit
-from .signals import guarded, note_name
+from .receivers import guarded, note_name
 
 __all__ = ["connect_accounts"]
 

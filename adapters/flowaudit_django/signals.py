@@ -4,9 +4,7 @@ And what the apps around it tell: django-axes of a lock-out, django-hijack of wh
 """
 
 import sys
-from collections.abc import Callable
-from contextvars import ContextVar
-from functools import lru_cache, wraps
+from functools import lru_cache
 from typing import Any, Final
 
 from django.apps import apps
@@ -16,32 +14,14 @@ from django.core.signals import got_request_exception
 from flowaudit import identify, login, login_failed, logout
 from flowaudit.capture.context import current
 
+from .accounts import connect_accounts
 from .people import identity_of
-from .project import get_audit
+from .receivers import MAX_NAMES, guarded, loaded_names
 from .refusals import listen_to_security_log, note_exception
 
-__all__ = ["connect", "guarded", "note_name"]
-
-MAX_NAMES: Final = 16
-"""Accounts remembered of one request, to tell whether the name typed at a sign-in is known."""
+__all__ = ["connect"]
 
 _UID: Final = "flowaudit"
-
-_names: ContextVar[tuple[int, set[str]] | None] = ContextVar("flowaudit_names", default=None)
-"""When the running request began, on the clock that never repeats, and the accounts it loaded."""
-
-
-def guarded(receiver: Callable[..., None]) -> Callable[..., None]:
-    """A receiver whose faults are counted and do not reach the app that sent the signal."""
-
-    @wraps(receiver)
-    def call(*args: Any, **values: Any) -> None:
-        try:
-            receiver(*args, **values)
-        except Exception as error:
-            get_audit().note_failure(error)
-
-    return call
 
 
 def connect() -> None:
@@ -50,8 +30,6 @@ def connect() -> None:
     got_request_exception.connect(_request_failed, dispatch_uid=_UID)
     if apps.is_installed("django.contrib.auth"):
         from django.contrib.auth import signals
-
-        from .accounts import connect_accounts
 
         signals.user_logged_in.connect(_logged_in, dispatch_uid=_UID)
         signals.user_logged_out.connect(_logged_out, dispatch_uid=_UID)
@@ -65,19 +43,6 @@ def connect() -> None:
         from hijack.signals import hijack_started
 
         hijack_started.connect(_hijacked, dispatch_uid=_UID)
-
-
-def note_name(name: object) -> None:
-    """An account of this name has been loaded."""
-    facts = current.get()
-    if facts is None or not isinstance(name, str):
-        return
-    seen = _names.get()
-    if seen is None or seen[0] != facts.start_ns:
-        seen = (facts.start_ns, set())
-        _names.set(seen)
-    if len(seen[1]) < MAX_NAMES:
-        seen[1].add(name.casefold())
 
 
 @guarded
@@ -144,10 +109,9 @@ def _typed_name(credentials: dict[str, Any]) -> str | None:
 
 def _is_known(name: str | None, is_locked: bool) -> bool | None:
     """Whether an account has this name, by what the sign-in itself has loaded; `None`: unknown."""
-    facts, seen = current.get(), _names.get()
-    if name is None or facts is None or is_locked:
+    loaded = loaded_names()
+    if name is None or loaded is None or is_locked:
         return None
-    loaded = seen[1] if seen is not None and seen[0] == facts.start_ns else set()
     if name.casefold() in loaded:
         return True
     looks_up = _all_look_up(tuple(settings.AUTHENTICATION_BACKENDS))
