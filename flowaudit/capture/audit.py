@@ -3,11 +3,10 @@
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from ..event import ACTIONS, KINDS, Core, Personal, clean_map
-from ..policy.rules import Policy, load_policy
+from ..policy.rules import find_policy
 from ..settings import resolve
 from .asgi import ASGIApp, AsgiCapture, Scope
 from .context import current
@@ -72,7 +71,7 @@ class FlowAudit(Intake):
             "group_ms": group_ms,
             "clock": clock,
         }
-        found = _find_policy(given["policy"])
+        found = find_policy(given["policy"])
         super().__init__(resolve(given, os.environ, found.settings), found)
 
     # -- wrappers ----------------------------------------------------------------------------
@@ -173,11 +172,3 @@ class FlowAudit(Intake):
         except Exception as error:
             self.note_failure(error)
         return fields
-
-
-def _find_policy(given: object) -> Policy:
-    named = given or os.environ.get("FLOWAUDIT_POLICY")
-    if named:
-        return load_policy(Path(str(named)))
-    usual = Path("flowaudit.toml")
-    return load_policy(usual) if usual.is_file() else Policy()

@@ -10,14 +10,14 @@ from typing import Final
 
 from ..errors import SettingError, TrailBusyError, TrailError, VaultError
 from ..event import SCHEMA_VERSION, Core, encode_core
-from ..policy.rules import Policy, load_policy
+from ..policy.rules import find_policy
 from ..settings import resolve
 from ..trail.paths import TrailPaths, check_is_trail
 from ..trail.source import new_source
 from ..trail.sqlite import Trail
 from ..vault.tokens import Vault
 
-__all__ = ["add_format", "add_policy", "add_trail", "find_policy", "record_access", "trail_paths"]
+__all__ = ["add_format", "add_policy", "add_trail", "record_access", "trail_paths"]
 
 LOCK_TIMEOUT_S: Final = 5.0
 """Seconds that a reading command waits to record that it reads."""
@@ -53,19 +53,10 @@ def add_policy(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def find_policy(args: argparse.Namespace) -> Policy:
-    """The policy file that a command goes by; an empty policy if there is none."""
-    named = getattr(args, "policy", None) or os.environ.get("FLOWAUDIT_POLICY")
-    if named:
-        return load_policy(Path(named))
-    usual = Path("flowaudit.toml")
-    return load_policy(usual) if usual.is_file() else Policy()
-
-
 def trail_paths(args: argparse.Namespace, *, must_exist: bool = True) -> TrailPaths:
     """The trail that a command is about. Raises `NotATrailError` if it is none."""
     given = {"trail": args.trail} if args.trail else {}
-    settings = resolve(given, os.environ, find_policy(args).settings)
+    settings = resolve(given, os.environ, find_policy(getattr(args, "policy", None)).settings)
     paths = TrailPaths.of(
         settings["trail"], vault=settings["vault"], key=settings["key"], spool=settings["spool"]
     )

@@ -6,8 +6,9 @@ from typing import Any
 from ..capture.targets import split_target
 from ..policy.explain import Explanation, explain
 from ..policy.rule import ACTOR_KINDS, Late
+from ..policy.rules import find_policy
 from ..report.words import printable
-from .options import add_policy, find_policy
+from .options import add_policy
 from .output import print_json
 from .wording import fold
 
@@ -49,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     """Decide, and say why."""
     method, path = args.method.upper(), split_target(args.path)[0]
     late = Late(args.route, args.resource, args.actor_kind)
-    found = explain(find_policy(args), method, path, late)
+    found = explain(find_policy(args.policy), method, path, late)
     if args.format == "json":
         print_json(_as_json(method, path, late, found))
     else:

@@ -11,7 +11,7 @@ from typing import TypedDict
 from ..errors import SettingError
 from ..journeys.engine import Engine
 from ..journeys.importers import import_log
-from ..policy.rules import Policy
+from ..policy.rules import Policy, find_policy
 from ..report.build import Report, build_report
 from ..report.page import render_page
 from ..report.text import print_report
@@ -20,7 +20,7 @@ from ..review.engine import review
 from ..trail.check import verify_trail
 from ..trail.paths import SQLITE_MAGIC, TrailPaths
 from .importing import shown_progress
-from .options import add_policy, add_trail, find_policy
+from .options import add_policy, add_trail
 from .reading import known_names, open_engine, tell_waiting
 
 __all__ = ["add_parser", "run"]
@@ -68,7 +68,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> int:
     """Gather, write, print."""
-    policy = find_policy(args)
+    policy = find_policy(args.policy)
     report = _gathered(args, policy)
     _write(args.output, render_page(report))
     print_report(report, page=str(args.output))

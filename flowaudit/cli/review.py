@@ -9,10 +9,11 @@ from typing import Any, Final
 
 from ..journeys.left_out import LeftOut, left_out
 from ..journeys.scope import Scope, scope_of
+from ..policy.rules import find_policy
 from ..report.words import amount, moment, period, printable
 from ..review.engine import review
 from ..review.finding import EVENTS_CAP, Finding, Review
-from .options import add_format, add_policy, add_trail, find_policy
+from .options import add_format, add_policy, add_trail
 from .output import print_csv, print_json
 from .reading import (
     known_names,
@@ -61,7 +62,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> int:
     """Review, and show."""
-    declared = find_policy(args).review
+    declared = find_policy(args.policy).review
     engine, paths = open_engine(args, "review", "raw")
     names = known_names(paths) if args.format == "text" else {}
     with engine:

@@ -4,6 +4,7 @@ Sections: `[flowaudit]` (settings), `[[policy]]` (rules, first match wins), `[re
 `[flows.NAME]` (declarations that the read side uses). An unknown key is refused with its name.
 """
 
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,7 +19,10 @@ from ..event import Value
 from .reading import check_keys, table, texts
 from .rule import NO_RULE, NOTHING_LATE, Late, Rule, read_rule
 
-__all__ = ["Decision", "Policy", "load_policy", "parse_policy"]
+__all__ = ["Decision", "Policy", "find_policy", "load_policy", "parse_policy"]
+
+USUAL_FILE: Final = "flowaudit.toml"
+"""The policy file of a working folder, where no other is named."""
 
 MAX_TOLD_BYTES: Final = 12 * 1024
 """Bound of the rules as told on a process's start event, whose core holds 32 KiB in all."""
@@ -125,6 +129,15 @@ class Policy:
         else:
             fitting.append(NO_RULE)
         return Decision(tuple(fitting), fitting[-1].durability)
+
+
+def find_policy(named: object = None) -> Policy:
+    """The policy in force: of the file that is named, else of the environment's, else of the
+    usual one if it is there; else an empty one. Raises `SettingError` as `load_policy` does.
+    """
+    named = named or os.environ.get("FLOWAUDIT_POLICY")
+    path = Path(str(named or USUAL_FILE))
+    return load_policy(path) if named or path.is_file() else Policy()
 
 
 def load_policy(path: Path) -> Policy:

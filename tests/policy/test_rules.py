@@ -8,7 +8,7 @@ import pytest
 
 from flowaudit.errors import SettingError
 from flowaudit.policy.rule import Late
-from flowaudit.policy.rules import load_policy, parse_policy
+from flowaudit.policy.rules import find_policy, load_policy, parse_policy
 
 
 def test_first_match_wins() -> None:
@@ -140,6 +140,39 @@ def test_a_wrong_file_is_refused_by_name(tmp_path: Path, text: str, named: str) 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match=r"none\.toml"):
         load_policy(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize(
+    ("named", "of_the_environment", "files", "expected"),
+    [
+        ("named", "env", ["named", "env", "flowaudit"], "named"),
+        (None, "env", ["env", "flowaudit"], "env"),
+        (None, None, ["flowaudit"], "flowaudit"),
+        (None, None, [], None),
+        ("named", None, ["flowaudit"], SettingError),
+        (None, "env", ["flowaudit"], SettingError),
+    ],
+    ids=["named", "environment", "usual", "none", "named-missing", "environments-missing"],
+)
+def test_the_policy_in_force(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    named: str | None,
+    of_the_environment: str | None,
+    files: list[str],
+    expected: Any,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in files:
+        (tmp_path / f"{name}.toml").write_text(f"[flowaudit]\nservice = '{name}'\n")
+    if of_the_environment is not None:
+        monkeypatch.setenv("FLOWAUDIT_POLICY", f"{of_the_environment}.toml")
+    given = tmp_path / f"{named}.toml" if named is not None else None
+    if expected is SettingError:
+        with pytest.raises(SettingError):
+            find_policy(given)
+    else:
+        assert find_policy(given).settings.get("service") == expected
 
 
 def test_more_rules_than_the_trail_can_tell_are_refused() -> None:

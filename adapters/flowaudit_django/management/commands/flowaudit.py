@@ -5,7 +5,6 @@ import sys
 from argparse import REMAINDER
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from pathlib import Path
 from typing import Any, Final
 
 from django.core.management.base import BaseCommand, CommandParser
@@ -14,7 +13,7 @@ from flowaudit import FlowAudit
 from flowaudit.cli import report
 from flowaudit.cli.main import build_parser, main
 from flowaudit.errors import FlowauditError
-from flowaudit.policy.rules import load_policy
+from flowaudit.policy.rules import find_policy
 from flowaudit.settings import resolve
 from flowaudit_django.project import core_settings
 
@@ -92,9 +91,7 @@ def _settings() -> Mapping[str, Any]:
     core = core_settings()
     if isinstance(core, FlowAudit):
         return core.settings
-    named, usual = core.get("policy") or os.environ.get("FLOWAUDIT_POLICY"), Path("flowaudit.toml")
-    path = Path(named) if named else usual if usual.is_file() else None
-    return resolve(core, os.environ, load_policy(path).settings if path else {})
+    return resolve(core, os.environ, find_policy(core.get("policy")).settings)
 
 
 @contextmanager
