@@ -92,10 +92,13 @@ class AsgiCapture:
 
         async def watched_receive() -> Message:
             message = await receive()
-            if message["type"] == "http.request":
-                facts.bytes_in += len(message.get("body") or b"")
-            elif message["type"] == "http.disconnect" and not facts.done:
-                facts.disconnected = True
+            try:
+                if message["type"] == "http.request":
+                    facts.bytes_in += len(message.get("body") or b"")
+                elif message["type"] == "http.disconnect" and not facts.done:
+                    facts.disconnected = True
+            except Exception as error:  # a message that no server gives
+                self.audit.note_failure(error)
             return message
 
         async def watched_send(message: Message) -> None:

@@ -62,19 +62,20 @@ class _TappedAsgi:
 
         async def tapped_receive() -> Any:
             message = await receive()
-            if message["type"] == "http.request":
+            if _kind(message) == "http.request":
                 guard(request.take, message.get("body") or b"")
                 request.is_whole = not message.get("more_body", False)
             return message
 
         async def tapped_send(message: Any) -> None:
-            kind = message.get("type") if isinstance(message, MutableMapping) else None
+            kind = _kind(message)
             if kind == "http.response.body":
                 guard(response.take, message.get("body") or b"")
                 response.is_whole = not message.get("more_body", False)
             elif kind == "http.response.start":
                 headers = message.get("headers") or ()
-                if not isinstance(headers, (list, tuple)):  # it may be readable only once
+                if not isinstance(headers, (list, tuple)) and isinstance(headers, Iterable):
+                    # it may be readable only once
                     headers = list(headers)
                     message = {**message, "headers": headers}
                 guard(response.set_headers, headers)
@@ -129,6 +130,11 @@ class _TappedWsgi:
             return body
         kind = SizedBlocks if hasattr(body, "__len__") else Blocks
         return kind(body, response, guard)
+
+
+def _kind(message: object) -> object:
+    """The type of a message; `None` of one that no server would take or give."""
+    return message.get("type") if isinstance(message, MutableMapping) else None
 
 
 def _headers_of(environ: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -6,136 +6,23 @@ Ten thousand requests of each protocol in the suite, a hundred thousand in the s
 import asyncio
 import contextvars
 import io
-import os
-import random
-import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from copy import copy
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-import flowaudit
 from flowaudit import FlowAudit
-from flowaudit.event import flat_event
-from flowaudit.trail.check import verify_trail
-from flowaudit.trail.reader import TrailReader
 
-BATCH = 50
-"""Requests drawn from one seed."""
+from .dice import BATCH, POLICIES, Boom, Dice, Fuzzed, fuzzed_audit, fuzzing, same_error
 
-EXAMPLES = 2_000 if os.environ.get("FLOWAUDIT_SOAK") else 200
-
-fuzzing = settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
-
-
-class Boom(Exception):
-    pass
-
-
-class Rude(BaseException):
-    """As some libraries raise to stop a worker."""
-
-
-class Unprintable(Exception):
-    def __str__(self) -> str:
-        raise RuntimeError("not even a text")
-
-    __repr__ = __str__
-
-
-ERRORS: list[Callable[[], BaseException]] = [
-    Boom,
-    Rude,
-    Unprintable,
-    PermissionError,
-    asyncio.CancelledError,
-    SystemExit,
-    GeneratorExit,
-    KeyboardInterrupt,
-    RecursionError,
-    MemoryError,
-    UnicodeError,
-]
-
-
-class Dice(random.Random):
-    """Draws requests from a seed: much faster than a strategy for each part of them."""
-
-    def any_of(self, *some: Any) -> Any:
-        return self.choice(some)
-
-    def raw(self) -> bytes:
-        """Mostly what is seen, sometimes anything at all."""
-        roll = self.random()
-        if roll < 0.5:
-            return self.any_of(
-                b"", b"/", b"/items/7", b"text/html", b"\xff\x00", b"\r\n", b"%00%2e"
-            )
-        if roll < 0.97:
-            return self.randbytes(self.randrange(24))
-        return self.randbytes(self.randint(1, 2)) * self.randrange(9_000)
-
-    def headers(self) -> list[tuple[bytes, bytes]]:
-        return [(self.choice(HEADERS), self.raw()) for _ in range(self.randrange(6))]
-
-    def method(self) -> str:
-        return self.any_of("GET", "POST", "HEAD", "M-SEARCH", "get", "", "ÄÖ", "G" * 300, "\x00")
-
-    def text(self, most: int) -> str:
-        return "".join(chr(self.randint(0, most)) for _ in range(self.randrange(9)))
-
-    def some(self, draw: Callable[[], Any], most: int) -> list[Any]:
-        return [draw() for _ in range(self.randrange(most + 1))]
-
-    def error(self) -> BaseException | None:
-        return self.choice(ERRORS)() if self.random() < 0.3 else None
-
-    def say(self) -> Callable[[], object]:
-        return self.choice(SPEECH) if self.random() < 0.5 else lambda: None
-
-
-HEADERS = [
-    b"host",
-    b"user-agent",
-    b"accept",
-    b"cookie",
-    b"referer",
-    b"x-forwarded-for",
-    b"forwarded",
-    b"x-request-id",
-    b"traceparent",
-    b"origin",
-    b"x-original-url",
-    b"x-http-method-override",
-    b"content-length",
-    b"content-type",
-    b"purpose",
-    b"hx-request",
-    b"sec-fetch-dest",
-    b"\xff",
-    b"",
-]
-SPEECH: list[Callable[[], object]] = [
-    lambda: flowaudit.identify("user:1", roles=["\ud800", None, 3], kind="king"),  # type: ignore[list-item]
-    lambda: flowaudit.identify(None),  # type: ignore[arg-type]
-    lambda: flowaudit.identify("\ud800" * 4_000, via="x"),
-    lambda: flowaudit.resource("\x00", object(), rows=-1),
-    lambda: flowaudit.deny("\ud800 ALL caps!"),
-    lambda: flowaudit.hide(),
-    lambda: flowaudit.note(**{"a": float("nan"), "b": {"c": [object()]}, "\xff": 1}),
-    lambda: flowaudit.note(big="x" * 9_000),
-    lambda: flowaudit.step("", ""),
-    lambda: flowaudit.record("no such kind"),
-    lambda: flowaudit.login("user:\udfff", name="\x00"),
-    lambda: flowaudit.login_failed(None),
-    lambda: flowaudit.logout(),
-]
-ODD_MESSAGES: list[dict[str, Any]] = [
+ODD_MESSAGES: list[Any] = [
     {"type": "http.response.body"},
     {"type": "http.response.start"},
     {"type": "http.response.start", "status": 200, "headers": None},
+    {"type": "http.response.start", "status": 200, "headers": 7},
     {"type": "http.response.start", "status": 200, "headers": [(b"one",)]},
     {"type": "http.response.start", "status": 200, "headers": [("text", 7)]},
     {"type": "http.response.trailers", "headers": []},
@@ -145,20 +32,42 @@ ODD_MESSAGES: list[dict[str, Any]] = [
     {"type": "http.response.early_hint", "links": []},
     {"type": "http.response.debug", "info": {}},
     {"type": "no.such.type"},
+    {"type": ["http.response.start"]},
+    {},
+    None,
+    7,
+]
+ODD_INCOMING: list[Any] = [
+    {"type": "http.request", "body": 7},
+    {"type": "http.request", "body": "text", "more_body": True},
+    {"type": "http.request", "body": None},
+    {"type": "websocket.receive", "text": "x"},
+    {"type": 7},
+    {"type": ["http.request"]},
+    {},
+    None,
 ]
 
 
-def asgi_message(dice: Dice) -> dict[str, Any]:
+def asgi_incoming(dice: Dice) -> Any:
+    if dice.random() < 0.2:
+        return copy(dice.choice(ODD_INCOMING))
+    return {"type": "http.request", "body": dice.randbytes(9), "more_body": True}
+
+
+def asgi_message(dice: Dice) -> Any:
     roll = dice.random()
     if roll < 0.4:
         status = dice.any_of(200, 204, 302, 304, 403, 404, 500, 0, -1, 99999, None, "200", 20.5)
         start = {"type": "http.response.start", "status": status, "headers": dice.headers()}
         return {**start, "trailers": True} if dice.random() < 0.2 else start
     if roll < 0.8:
-        body = dice.any_of(dice.randbytes(dice.randrange(9)), None)
+        block = dice.randbytes(dice.randrange(9))
+        odd = dice.any_of(None, "text", 7, [b"x"], {}, bytearray(b"x"), memoryview(b"x"))
+        body = odd if dice.random() < 0.2 else block
         more = dice.random() < 0.5
         return {"type": "http.response.body", "body": body, "more_body": more}
-    return dict(dice.choice(ODD_MESSAGES))
+    return copy(dice.choice(ODD_MESSAGES))
 
 
 def asgi_request(dice: Dice) -> dict[str, Any]:
@@ -169,7 +78,7 @@ def asgi_request(dice: Dice) -> dict[str, Any]:
         "query": dice.raw(),
         "headers": dice.headers(),
         "client": dice.any_of(("10.0.0.1", 5), None, ["::1", 0], ("", 0), ("no address", 1)),
-        "incoming": dice.some(lambda: dice.randbytes(9), 2),
+        "incoming": dice.some(lambda: asgi_incoming(dice), 2),
         "leaves": dice.random() < 0.2,
         "messages": dice.some(lambda: asgi_message(dice), 4),
         "say": dice.say(),
@@ -202,44 +111,17 @@ def wsgi_request(dice: Dice) -> dict[str, Any]:
     }
 
 
-@pytest.fixture(scope="module", params=["default", "payload"])
+@pytest.fixture(scope="module", params=POLICIES)
 def fuzzed(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[FlowAudit, list[int]]]:
-    """An audit, and how many requests it should have by now."""
-    folder = tmp_path_factory.mktemp("fuzz")
-    policy = folder / "flowaudit.toml"
-    policy.write_text(
-        '[[policy]]\npath = "/**"\nlevel = "payload"\nrequest_json = ["/a"]\nrequest_form = ["b"]\n'
-        'response_json = ["/c"]\nmax_bytes = 1000\n'
-        if request.param == "payload"
-        else ""
-    )
-    audit = FlowAudit(
-        trail=folder / "t.db",
-        policy=policy,
-        session_cookie=["sid"],
-        query_keys=["q"],
-        login_paths=["/login"],
-        trusted_proxies=["10.0.0.0/8"],
-    )
-    expected = [0]
-    yield audit, expected
-    audit.close()
-    assert audit.counters["lost"] == 0
-    with TrailReader(folder / "t.db") as reader:
-        events = [flat_event(entry) for entry in reader.entries()]
-    assert sum(event["kind"] == "request" for event in events) == expected[0]
-    assert not [event for event in events if event["kind"] == "gap"]
-    found = verify_trail(folder / "t.db")
-    assert found.ok, found.problems
+) -> Iterator[Fuzzed]:
+    with fuzzed_audit(tmp_path_factory.mktemp("fuzz"), request.param) as each:
+        yield each
 
 
 async def _asgi(audit: FlowAudit, one: dict[str, Any]) -> None:
     sent: list[Any] = []
-    incoming = [
-        {"type": "http.request", "body": body, "more_body": True} for body in one["incoming"]
-    ]
+    incoming = list(one["incoming"])
     error = one["error"]
 
     async def receive() -> Any:
@@ -252,7 +134,9 @@ async def _asgi(audit: FlowAudit, one: dict[str, Any]) -> None:
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         one["say"]()
-        for _ in range(len(one["incoming"]) + one["leaves"]):
+        for message in one["incoming"]:
+            assert await receive() is message
+        if one["leaves"]:
             await receive()
         for message in one["messages"]:
             await send(message)
@@ -274,22 +158,14 @@ async def _asgi(audit: FlowAudit, one: dict[str, Any]) -> None:
         await audit.asgi(app)(scope, receive, send)
     except BaseException as found:
         raised = found
-    _same_error(raised, error)
+    same_error(raised, error)
     assert len(sent) == len(one["messages"])
     assert all(a is b for a, b in zip(sent, one["messages"], strict=True))
 
 
-def _same_error(raised: BaseException | None, error: BaseException | None) -> None:
-    """The app's own, unchanged, and its traceback leads into the app."""
-    assert raised is error, (raised.__class__, error.__class__)
-    if raised is not None:
-        assert raised.__cause__ is None
-        assert traceback.extract_tb(raised.__traceback__)[-1].name in ("app", "blocks", "__next__")
-
-
 @fuzzing
 @given(st.integers(0, 2**64))
-def test_asgi(fuzzed: tuple[FlowAudit, list[int]], seed: int) -> None:
+def test_asgi(fuzzed: Fuzzed, seed: int) -> None:
     audit, expected = fuzzed
     dice = Dice(seed)
 
@@ -374,13 +250,13 @@ def _wsgi(audit: FlowAudit, one: dict[str, Any]) -> None:
     raises = one["shape"] in ("generator", "late", "write", "twice")
     if isinstance(raised, RuntimeError) and isinstance(raised.__cause__, StopIteration):
         return
-    _same_error(raised, error if raises else None)
+    same_error(raised, error if raises else None)
     assert b"".join(written) == b"".join(one["blocks"])
 
 
 @fuzzing
 @given(st.integers(0, 2**64))
-def test_wsgi(fuzzed: tuple[FlowAudit, list[int]], seed: int) -> None:
+def test_wsgi(fuzzed: Fuzzed, seed: int) -> None:
     audit, expected = fuzzed
     dice = Dice(seed)
     for _ in range(BATCH):
