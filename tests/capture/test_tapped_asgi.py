@@ -7,8 +7,8 @@ import pytest
 
 from flowaudit import FlowAudit
 
+from .payload_policy import EVERYTHING, policy_file
 from .test_asgi import *  # noqa: F403
-from .test_payload import EVERYTHING, policy_file
 
 del test_a_request_gives_one_event_with_both_parts  # noqa: F821  (its event has `data` now)
 

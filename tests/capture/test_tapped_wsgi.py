@@ -7,7 +7,7 @@ import pytest
 
 from flowaudit import FlowAudit
 
-from .test_payload import EVERYTHING, policy_file
+from .payload_policy import EVERYTHING, policy_file
 from .test_wsgi import *  # noqa: F403
 from .test_wsgi_answers import *  # noqa: F403
 from .test_wsgi_files import *  # noqa: F403
