@@ -112,6 +112,7 @@ class FlowAudit(Intake):
         if actor is not None and not isinstance(actor, Actor):
             actor = Actor(actor, roles=roles)
         facts = job_facts(self.now_us(), name, actor, carried, current.get())
+        facts.hearer = self
         token = current.set(facts)
         try:
             yield

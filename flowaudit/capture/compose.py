@@ -1,6 +1,7 @@
 """From the facts of a request to its events: redacted, pseudonymised, classified."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
@@ -115,7 +116,8 @@ class Composer:
         """The events of a request: its sign-ins and other events, and itself.
 
         May ask the vault (see `is_ready`); where the vault cannot answer, the events carry no
-        actor and the flag `identity-unavailable`.
+        actor and the flag `identity-unavailable`. What was told beside the request is taken from
+        the facts, so that a websocket's second event does not tell it again.
         """
         who = self._who(facts)
         actor, via = (
@@ -124,10 +126,11 @@ class Composer:
         )
         kind = self.kinds.of(facts, actor is not None)
         event = self._request(facts, actor, kind, who.session, via, who.is_known)
-        said = facts.said_
-        if said is None:
-            return [], event
-        return [*self._sign_ins(facts, said, who), *self._others(facts, said, who)], event
+        return self._beside(facts, who), event
+
+    def late(self, facts: Facts) -> list[Event]:
+        """The events of what the app told or did after the request's own event. As `compose`."""
+        return self._beside(facts, self._who(facts))
 
     # -- the request itself ------------------------------------------------------------------
 
@@ -242,8 +245,16 @@ class Composer:
 
     # -- events beside the request -----------------------------------------------------------
 
-    def _sign_ins(self, facts: Facts, said: Said, who: _Who) -> list[Event]:
-        return [self._sign_in(facts, each, who) for each in said.sign_ins]
+    def _beside(self, facts: Facts, who: _Who) -> list[Event]:
+        said = facts.said_
+        if said is None:
+            return []
+        events = [self._sign_in(facts, each, who) for each in _taken(said.sign_ins)]
+        for kind, action, ts, values in _taken(said.events):
+            if kind in KINDS and (action is None or action in ACTIONS[kind]):
+                events.append(_other(facts, kind, action, ts, values, who))
+        events += [_failure(facts, ts, error, who) for ts, error in _taken(said.failures)]
+        return events
 
     def _sign_in(self, facts: Facts, sign_in: SignIn, who: _Who) -> Event:
         data = dict(sign_in.data or {})
@@ -259,20 +270,35 @@ class Composer:
         personal["login"] = who.hashes.get(("login", sign_in.name)) if sign_in.name else None
         return Core(**core), Personal(data=data or None, **personal)
 
-    def _others(self, facts: Facts, said: Said, who: _Who) -> list[Event]:
-        events: list[Event] = []
-        for kind, action, ts, values in said.events:
-            if kind not in KINDS or (action is not None and action not in ACTIONS[kind]):
-                continue
-            core, personal = _beside(facts, kind, action, ts, facts.identity, who.session, who)
-            if kind == "auth" and "target" in values:
-                values = _with_token(values, who.tokens.get(str(values["target"])))
-            if kind in _IN_FACTS:
-                core["facts"] = values or None
-            else:
-                personal["data"] = values or None
-            events.append((Core(**core), Personal(**personal)))
-        return events
+
+def _taken(told: list[_V]) -> list[_V]:
+    """What was told, one by one, so that of two threads only one takes each."""
+    taken = []
+    with suppress(IndexError):
+        while True:
+            taken.append(told.pop(0))
+    return taken
+
+
+def _other(
+    facts: Facts, kind: str, action: str | None, ts: int, values: dict[str, Any], who: _Who
+) -> Event:
+    """An event of another kind that the app told beside a request."""
+    core, personal = _beside(facts, kind, action, ts, facts.identity, who.session, who)
+    if kind == "auth" and "target" in values:
+        values = _with_token(values, who.tokens.get(str(values["target"])))
+    if kind in _IN_FACTS:
+        core["facts"] = values or None
+    else:
+        personal["data"] = values or None
+    return Core(**core), Personal(**personal)
+
+
+def _failure(facts: Facts, ts: int, error: Exception, who: _Who) -> Event:
+    """The event of work that failed after the answer: the request itself is told already."""
+    core, personal = _beside(facts, "note", None, ts, facts.identity, who.session, who)
+    core["outcome"], core["reason"] = classify(None, exception=error)
+    return Core(**core), Personal(**personal)
 
 
 def _follows_auth(facts: Facts, said: Said) -> bool:

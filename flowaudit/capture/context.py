@@ -1,8 +1,11 @@
 """What the app can say of the request it is in, through a context variable.
 
 Outside a request and outside `audit.job(…)` these functions do nothing, and they never raise for
-what they are given. In threads and tasks that a request started, they reach that request as long
-as the context was copied to them (asyncio tasks, `asyncio.to_thread`, Starlette's thread pool).
+what they are given. After the request's event is made, as in work that follows the answer,
+sign-ins and `record` become events of their own; what only the request's event could hold is
+counted by `FlowAudit.said_too_late`, and logged. In threads and tasks that a request started, they
+reach that request as long as the context was copied to them (asyncio tasks, `asyncio.to_thread`,
+Starlette's thread pool).
 """
 
 import time
@@ -64,7 +67,7 @@ def resource(
     rows: int | None = None,
 ) -> None:
     """Say what was touched: what kind of thing, which one, and how many records were returned."""
-    facts = current.get()
+    facts = _still_open("resource")
     if facts is not None:
         said = facts.said
         said.resource = name_text(kind)
@@ -75,28 +78,28 @@ def resource(
 
 def deny(reason: str) -> None:
     """Say that this request is refused, and why: a word of `[a-z0-9-]`, at most 40 characters."""
-    facts = current.get()
+    facts = _still_open("deny")
     if facts is not None:
         facts.said.denied = str(reason) if reason else ""
 
 
 def hide() -> None:
     """Say that the thing asked for exists, but this requester is told that it does not."""
-    facts = current.get()
+    facts = _still_open("hide")
     if facts is not None:
         facts.said.hidden = True
 
 
 def step(flow: str, name: str) -> None:
     """Say which step of a declared flow this request is."""
-    facts = current.get()
+    facts = _still_open("step")
     if facts is not None:
         facts.said.flow, facts.said.step = name_text(flow), name_text(name)
 
 
 def note(**values: object) -> None:
     """Add to the personal part of this request's event: text, whole numbers, booleans, lists."""
-    facts = current.get()
+    facts = _still_open("note")
     if facts is not None:
         facts.said.note(values)
 
@@ -106,6 +109,7 @@ def record(kind: str, action: str | None = None, **values: object) -> None:
     facts = current.get()
     if facts is not None:
         facts.said.events.append((kind, action, _now(facts), clean_map(values)))
+        _tell_late(facts)
 
 
 def login(
@@ -128,6 +132,7 @@ def login(
         identify(identity, roles=roles)
         facts.said.sign_ins.append(SignIn("login", _now(facts), str(identity), name))
         facts.new_session = session or facts.new_session
+        _tell_late(facts)
 
 
 def login_failed(name: str | None = None, *, known: bool | None = None) -> None:
@@ -142,6 +147,7 @@ def login_failed(name: str | None = None, *, known: bool | None = None) -> None:
         data = clean_map({"login_known": known})
         facts.said.sign_ins.append(SignIn("login-failed", _now(facts), None, name, data or None))
         facts.cause = facts.cause or "bad-credentials"
+        _tell_late(facts)
 
 
 def logout() -> None:
@@ -149,6 +155,23 @@ def logout() -> None:
     facts = current.get()
     if facts is not None:
         facts.said.sign_ins.append(SignIn("logout", _now(facts), facts.identity))
+        _tell_late(facts)
+
+
+def _still_open(what: str) -> Facts | None:
+    """The running request, unless its event is made: then what is said of it comes too late."""
+    facts = current.get()
+    if facts is not None and facts.is_over:
+        if facts.hearer is not None:
+            facts.hearer.hear_in_vain(facts, what)
+        return None
+    return facts
+
+
+def _tell_late(facts: Facts) -> None:
+    """A sign-in or another event was told: it must not wait for an event that is made already."""
+    if facts.done and facts.hearer is not None:
+        facts.hearer.hear_late(facts)
 
 
 def _is_somebody(identity: object) -> bool:

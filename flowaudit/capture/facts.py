@@ -5,7 +5,7 @@
 
 import time
 from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -18,6 +18,7 @@ from .targets import NO_TARGET, Target
 __all__ = [
     "Actor",
     "Facts",
+    "Hearer",
     "Said",
     "SignIn",
     "cookie_value",
@@ -73,6 +74,7 @@ class Said:
         "data",
         "denied",
         "events",
+        "failures",
         "flow",
         "hidden",
         "identity",
@@ -102,12 +104,23 @@ class Said:
         self.data: dict[str, Value] | None = None
         self.sign_ins: list[SignIn] = []
         self.events: list[tuple[str, str | None, int, dict[str, Value]]] = []
+        self.failures: list[tuple[int, Exception]] = []
 
     def note(self, values: Mapping[str, object]) -> None:
         """Add to `data`."""
         cleaned = clean_map(values)
         if cleaned:
             self.data = {**(self.data or {}), **cleaned}
+
+
+class Hearer(Protocol):
+    """Who is told what an app says of a request, or does in it, after its event is made."""
+
+    def hear_late(self, facts: "Facts") -> None:
+        """The app told a sign-in or another event. Never raises."""
+
+    def hear_in_vain(self, facts: "Facts", what: str) -> None:
+        """The app said something that only the request's own event could hold. Never raises."""
 
 
 class Facts(msgspec.Struct, eq=False):
@@ -158,6 +171,8 @@ class Facts(msgspec.Struct, eq=False):
     said_: Said | None = None
     payload: Payload | None = None
     """Its bodies, where the policy asks for what is in them."""
+    hearer: Hearer | None = None
+    """Who made it, and is told what is said after its event."""
 
     def __repr__(self) -> str:
         """Nothing of what it holds: error pages and mails print the environ that it lies in."""
@@ -189,6 +204,11 @@ class Facts(msgspec.Struct, eq=False):
         if self.said_ is None:
             self.said_ = Said()
         return self.said_
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no event of its own is to come; an open websocket has one more."""
+        return self.done and self.action != "accept"
 
     @property
     def tells_others(self) -> bool:

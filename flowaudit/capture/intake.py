@@ -47,7 +47,9 @@ class Intake:
         self.capture_failures = 0
         """Faults of ours that were kept from the app."""
         self._clock: Callable[[], float] | None = settings["clock"]
-        self._failures_lock = threading.Lock()  # owns capture_failures
+        self.said_too_late = 0
+        """What the app said of requests when only their own events, made already, could hold it."""
+        self._failures_lock = threading.Lock()  # owns capture_failures and said_too_late
         self._heads = Heads(Proxies(settings["trusted_proxies"]))
         self._targets = Targets()
         trial = elsewhere()
@@ -57,6 +59,7 @@ class Intake:
     def _write_to(self, paths: TrailPaths, *, is_trial: bool) -> None:
         """Make what writes: to the audit's own files, or for a trial elsewhere."""
         self.paths = paths
+        self._place = os.path.realpath(paths.trail)
         self._vault = Vault(self.paths.vault, timeout_s=VAULT_TIMEOUT_S)
         self._composer = Composer(
             self._vault,
@@ -148,7 +151,7 @@ class Intake:
         """
         clock = self._clock
         ts = time.time_ns() // 1_000 if clock is None else int(clock() * 1_000_000)
-        facts = Facts(ts, method)
+        facts = Facts(ts, method, hearer=self)
         try:
             source = self._recorder.live
             if kind != "request":
@@ -202,6 +205,51 @@ class Intake:
             self._fail(facts, error)
         return True
 
+    # -- after a request's event ----------------------------------------------------------------
+
+    def hears(self, outer: Facts) -> bool:
+        """Whether a request that another wrapper took goes into this same trail."""
+        other = outer.hearer
+        return other is self or (isinstance(other, Intake) and other._place == self._place)
+
+    def hear_late(self, facts: Facts) -> None:
+        """Make events of what the app told after the request's own event. Never raises.
+
+        May touch the vault's file, for a person's first event.
+        """
+        try:
+            for core, personal in self._composer.late(facts):
+                self._recorder.append(core, personal)
+        except Exception as error:
+            self._fail(facts, error, finishes=False)
+
+    def hear_failure(self, facts: Facts, error: BaseException) -> None:
+        """Work after the answer failed: an event of its own. Never raises.
+
+        A cancellation, or the end of the process, is no failure; and a framework that answers 500
+        for an exception raises it once more for the server's log.
+        """
+        is_told = error is facts.exception or (facts.status or 0) >= 500
+        if isinstance(error, Exception) and not is_told:
+            ts = facts.ts + (time.perf_counter_ns() - facts.start_ns) // 1_000
+            facts.said.failures.append((ts, error))
+            self.hear_late(facts)
+
+    def hear_in_vain(self, facts: Facts, what: str) -> None:
+        """The app said something that only the request's own event could hold. Never raises."""
+        with self._failures_lock:
+            self.said_too_late += 1
+            count = self.said_too_late
+        if count % LOG_EVERY == 1:
+            OPLOG.warning(
+                "said of a request after its event was made",
+                said=what,
+                route=facts.route,
+                count=count,
+            )
+
+    # -- faults of ours -------------------------------------------------------------------------
+
     def note_failure(self, error: BaseException) -> None:
         """Count and log a fault of ours that the app must not pay for."""
         with self._failures_lock:
@@ -254,12 +302,13 @@ class Intake:
         except Exception as error:
             self._fail(facts, error)
 
-    def _fail(self, facts: Facts, error: Exception) -> None:
+    def _fail(self, facts: Facts, error: Exception, *, finishes: bool | None = None) -> None:
         """A fault of ours has cost an event: it is told as a gap, and the app does not notice."""
         facts.done = True
         self.note_failure(error)
         try:
-            self._recorder.lose(finishes=facts.kind == "request")
+            is_request = facts.kind == "request"
+            self._recorder.lose(finishes=is_request if finishes is None else finishes)
         except Exception as second:
             self.note_failure(second)
 

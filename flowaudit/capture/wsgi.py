@@ -31,6 +31,9 @@ ENVIRON_KEY: Final = "flowaudit.facts"
 
 _WITHOUT_BODY: Final = frozenset([204, 304])
 
+_WHOLE: Final = (list, tuple)
+"""Answers that are there at once; a class that inherits from one of these may do more."""
+
 _SENT_BY_A_PROXY: Final = frozenset(
     [
         "x-accel-redirect",
@@ -70,10 +73,12 @@ class WsgiCapture:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Serve one request, as PEP 3333 has it."""
-        if isinstance(environ.get(ENVIRON_KEY), Facts):
+        outer = environ.get(ENVIRON_KEY)
+        if isinstance(outer, Facts):
             if self.enrich is not None:
                 environ.setdefault(ENRICH_KEY, self.enrich)
-            return self.app(environ, start_response)
+            if self.audit.hears(outer):
+                return self.app(environ, start_response)
         facts = begin_environ(self.audit, environ)
         if FILE_WRAPPER in environ and environ[FILE_WRAPPER].__class__ is not type:
             remember_files(environ)
@@ -111,7 +116,7 @@ def begin_environ(audit: Intake, environ: Environ, target: bytes | str | None = 
             facts.bytes_in = int(text)  # test clients give a number
     except Exception as error:
         audit.note_failure(error)
-        facts = Facts(audit.now_us(), "GET")
+        facts = Facts(audit.now_us(), "GET", hearer=audit)
     environ[ENVIRON_KEY] = facts
     return facts
 
@@ -233,7 +238,9 @@ class _Exchange:
 
     def fail(self, error: BaseException) -> None:
         """The app raised past everything."""
-        if not self.facts.done:
+        if self.facts.done:
+            self.capture.audit.hear_failure(self.facts, error)
+        else:
             self.facts.exception = error
             self.finish()
 
@@ -251,7 +258,7 @@ class _Exchange:
     def wrap(self, body: Iterable[bytes]) -> Iterable[bytes]:
         """The app's iterable: itself where the event can be made at once, else watched."""
         facts = self.facts
-        if isinstance(body, (list, tuple)) and facts.status is not None:
+        if type(body) in _WHOLE and facts.status is not None:
             self.weigh(*body)
             if self.expected is None or facts.bytes_out >= self.expected:
                 self.finish()
@@ -300,6 +307,10 @@ class _Body:
             close = getattr(self._body, "close", None)
             if close is not None:
                 close()
+        except BaseException as error:
+            if self._exchange.facts.done:
+                self._exchange.fail(error)
+            raise
         finally:
             self._exchange.abandon()
             self._exchange.leave()

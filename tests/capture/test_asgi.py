@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import flowaudit
 from flowaudit import FlowAudit
+from flowaudit.testing import recorded_events
 
 Events = Callable[..., list[dict[str, Any]]]
 Message = dict[str, Any]
@@ -217,7 +218,7 @@ def test_the_apps_own_exception_passes_and_is_named(
 
     assert call(audit.asgi(app), scope())[1] is error
     audit.flush()
-    [event] = events()
+    [event] = events("request")
     assert (event["status"], event["outcome"], event.get("reason")) == (status, outcome, reason)
 
 
@@ -606,7 +607,7 @@ def test_a_message_that_no_server_takes_is_the_servers_to_refuse(
     assert caught.value is refused
     audit.flush()
     assert audit.counters["lost"] == 0
-    assert kind == "lifespan" or len(events()) == 1
+    assert kind == "lifespan" or len(events("request", "websocket")) == 1
 
 
 @pytest.mark.parametrize("trailers", [False, True])
@@ -801,3 +802,69 @@ def test_a_function_of_the_apps_own_tells_the_route(audit: FlowAudit, events: Ev
     audit.flush()
     (event,) = events()
     assert (event["route"], event["resource"], event["resource_id"]) == ("/p/{id}", "p", "1")
+
+
+LONGER: Message = {**START, "headers": [(b"Content-Length", b"9")]}
+MORE: Message = {**BODY, "more_body": True}
+
+
+@pytest.mark.parametrize(
+    ("messages", "status", "outcome", "reason"),
+    [
+        ([START, MORE], 200, "error", "incomplete"),
+        ([START], 200, "error", "incomplete"),
+        ([LONGER, BODY], 200, "error", "incomplete"),
+        ([LONGER, MORE, BODY], 200, "ok", None),
+        ([{**START, "status": 403}, MORE], 403, "denied", "forbidden"),
+        ([BODY], 500, "error", "status"),
+        ([], 500, "error", "status"),
+    ],
+    ids=["no-end", "no-body", "too-short", "whole", "refusal", "no-start", "nothing"],
+)
+def test_an_answer_that_is_not_whole_is_an_error(
+    audit: FlowAudit,
+    events: Events,
+    messages: list[Message],
+    status: int,
+    outcome: str,
+    reason: str | None,
+) -> None:
+    call(audit.asgi(answering(*messages)), scope())
+    audit.flush()
+    [event] = events()
+    assert (event["status"], event["outcome"], event.get("reason")) == (status, outcome, reason)
+    assert audit.counters["capture_failed"] == 0
+
+
+def test_audits_of_two_trails_both_record(audit: FlowAudit, events: Events, tmp_path: Any) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        flowaudit.identify("user:1")
+        await send(START)
+        await send(BODY)
+
+    def route(scope: Any, facts: Any) -> None:
+        facts.route = "/p/{id}"
+
+    other = FlowAudit(trail=tmp_path / "other.db")
+    try:
+        _, error = call(audit.asgi(other.asgi(app, enrich=route)), scope())
+        assert error is None
+        other.flush()
+        audit.flush()
+        [inner] = recorded_events(other)
+        [outer] = events()
+    finally:
+        other.close()
+    assert inner["route"] == outer["route"] == "/p/{id}"
+    assert "actor" in inner
+    assert "actor" not in outer
+
+
+def test_two_audits_of_one_trail_record_a_request_once(audit: FlowAudit, events: Events) -> None:
+    other = FlowAudit(trail=os.path.relpath(audit.paths.trail))
+    try:
+        call(audit.asgi(other.asgi(answering(START, BODY))), scope())
+    finally:
+        other.close()
+    audit.flush()
+    assert len(events()) == 1
