@@ -14,11 +14,13 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from flowaudit import FlowAudit
-from flowaudit.capture.asgi import SCOPE_KEY
+from flowaudit.capture.asgi import ENRICH_KEY, SCOPE_KEY
+from flowaudit.capture.beacon import Beacon, Reply
 from flowaudit.capture.context import current
 from flowaudit.capture.facts import Facts
 from flowaudit.capture.wsgi import ENVIRON_KEY, begin_environ
 
+from .beacon import beacon_reply, beacon_response
 from .enrich import enrich
 from .payload import tap_answer, tap_request
 from .project import get_audit, load_actor
@@ -46,6 +48,8 @@ class FlowAuditMiddleware:
         self.audit = get_audit()
         self.actor = load_actor()
         self.looks_at_payload = self.audit.policy.looks_at_payload
+        prefix = self.audit.settings["beacon"]
+        self.beacon = Beacon(prefix) if prefix else None
         connect()
         self._is_async = iscoroutinefunction(get_response)
         if self._is_async:
@@ -57,14 +61,14 @@ class FlowAuditMiddleware:
 
     def _answer(self, request: HttpRequest) -> HttpResponseBase:
         with _Exchange(self, request) as exchange:
-            response: HttpResponseBase = self.get_response(request)
+            response: HttpResponseBase = exchange.beacon() or self.get_response(request)
         if exchange.answer(response):
             self.audit.finish(exchange.facts)
         return response
 
     async def _answer_async(self, request: HttpRequest) -> HttpResponseBase:
         with _Exchange(self, request) as exchange:
-            response: HttpResponseBase = await self.get_response(request)
+            response: HttpResponseBase = exchange.beacon() or await self.get_response(request)
         if exchange.answer(response):
             await self.audit.finish_async(exchange.facts)
         return response
@@ -79,7 +83,7 @@ class FlowAuditMiddleware:
 class _Exchange:
     """One request inside the middleware; the context in which its views run."""
 
-    __slots__ = ("_middleware", "_request", "_token", "facts", "is_ours")
+    __slots__ = ("_middleware", "_reply", "_request", "_token", "facts", "is_ours")
 
     facts: Facts
     is_ours: bool
@@ -92,6 +96,7 @@ class _Exchange:
         if self.is_ours and middleware.looks_at_payload:
             tap_request(request, self.facts, middleware.audit)
         self._token: Token[Facts | None] | None = None
+        self._reply: Reply | None = None
 
     def __enter__(self) -> "_Exchange":
         self._token = current.set(self.facts)
@@ -108,10 +113,26 @@ class _Exchange:
         if error is not None:
             self._fail(error)
 
+    def beacon(self) -> HttpResponseBase | None:
+        """The answer to one of the beacon's paths, which the app never sees."""
+        beacon, request = self._middleware.beacon, self._request
+        if beacon is None or not beacon.is_for(request.path_info):
+            return None
+        try:
+            reply = beacon_reply(beacon, request)
+            response = beacon_response(reply)
+        except Exception as error:
+            self._middleware.audit.note_failure(error)
+            return None
+        self._reply = reply
+        return response
+
     def answer(self, response: Any) -> bool:
         """The app has answered. Tells whether the event can be made now."""
         facts, audit = self.facts, self._middleware.audit
         self._enrich(response)
+        if self._reply is not None:
+            return self._become(self._reply)
         if not self.is_ours:
             return False
         try:
@@ -123,6 +144,17 @@ class _Exchange:
         except Exception as error:
             audit.note_failure(error)
         return True
+
+    def _become(self, reply: Reply) -> bool:
+        """Make of the request what the beacon was told, or leave that to the wrapper outside."""
+        if self.is_ours:
+            self.facts.payload = None
+            self.facts.bytes_out = len(reply.body)
+            reply.become(self.facts)
+        else:
+            where: Any = getattr(self._request, "scope", None) or self._request.META
+            where[ENRICH_KEY] = lambda _, facts: reply.become(facts)
+        return self.is_ours
 
     def _fail(self, error: BaseException) -> None:
         facts = self.facts
@@ -139,7 +171,9 @@ class _Exchange:
     def _enrich(self, response: HttpResponseBase | None) -> None:
         audit = self._middleware.audit
         try:
-            enrich(self._request, response, self.facts, audit, self._middleware.actor)
+            # what tells the actor may look for what later middlewares give
+            actor = self._middleware.actor if self._reply is None else None
+            enrich(self._request, response, self.facts, audit, actor)
         except Exception as error:
             audit.note_failure(error)
 
