@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from flowaudit import FlowAudit
-from flowaudit.capture.asgi import ENRICH_KEY, SCOPE_KEY
+from flowaudit.capture.asgi_exchange import ENRICH_KEY, SCOPE_KEY
 from flowaudit.capture.beacon import Beacon, Reply
 from flowaudit.capture.context import current
 from flowaudit.capture.facts import Facts
@@ -83,7 +83,7 @@ class FlowAuditMiddleware:
 class _Exchange:
     """One request inside the middleware; the context in which its views run."""
 
-    __slots__ = ("_middleware", "_reply", "_request", "_token", "facts", "is_ours")
+    __slots__ = ("_middleware", "_outer", "_reply", "_request", "_token", "facts", "is_ours")
 
     facts: Facts
     is_ours: bool
@@ -92,7 +92,9 @@ class _Exchange:
     def __init__(self, middleware: FlowAuditMiddleware, request: HttpRequest) -> None:
         self._middleware = middleware
         self._request = request
-        self.facts, self.is_ours = _begin(middleware.audit, request)
+        self._outer = outer = _facts_of_a_wrapper(request)
+        self.is_ours = outer is None or not middleware.audit.hears(outer)
+        self.facts = _begin(middleware.audit, request) if outer is None or self.is_ours else outer
         if self.is_ours and middleware.looks_at_payload:
             tap_request(request, self.facts, middleware.audit)
         self._token: Token[Facts | None] | None = None
@@ -151,7 +153,7 @@ class _Exchange:
             self.facts.payload = None
             self.facts.bytes_out = len(reply.body)
             reply.become(self.facts)
-        else:
+        if self._outer is not None:
             where: Any = getattr(self._request, "scope", None) or self._request.META
             where[ENRICH_KEY] = lambda _, facts: reply.become(facts)
         return self.is_ours
@@ -174,15 +176,23 @@ class _Exchange:
             # what tells the actor may look for what later middlewares give
             actor = self._middleware.actor if self._reply is None else None
             enrich(self._request, response, self.facts, audit, actor)
+            if self._outer is not None and self.is_ours:  # of another trail, which has its own
+                enrich(self._request, response, self._outer, audit, actor)
         except Exception as error:
             audit.note_failure(error)
 
 
-def _begin(audit: FlowAudit, request: HttpRequest) -> tuple[Facts, bool]:
-    """The request's facts, and whether they are ours: not a wrapper's outside, or listed twice."""
-    scope: Any = getattr(request, "scope", None) or {}
-    outer = scope.get(SCOPE_KEY) or request.META.get(ENVIRON_KEY)
-    if isinstance(outer, Facts):
-        return outer, False
+def _facts_of_a_wrapper(request: HttpRequest) -> Facts | None:
+    """The request's facts if a wrapper stands outside, or the middleware is listed twice."""
+    outer = _scope(request).get(SCOPE_KEY) or request.META.get(ENVIRON_KEY)
+    return outer if isinstance(outer, Facts) else None
+
+
+def _begin(audit: FlowAudit, request: HttpRequest) -> Facts:
     # under ASGI the target as it was sent stands in the scope
-    return begin_environ(audit, request.META, scope.get("raw_path")), True
+    return begin_environ(audit, request.META, _scope(request).get("raw_path"))
+
+
+def _scope(request: HttpRequest) -> Any:
+    """The ASGI scope; empty under WSGI."""
+    return getattr(request, "scope", None) or {}

@@ -7,6 +7,7 @@ import pytest
 from django.test import override_settings
 
 from flowaudit import FlowAudit
+from flowaudit.testing import recorded_events
 
 from ..django_project import MIDDLEWARE, fresh_audit
 from .browser import KINDS, Browser
@@ -122,17 +123,24 @@ def test_nothing_of_the_project_stands_before_it(with_beacon: FlowAudit, kind: s
 
 
 @pytest.mark.parametrize("kind", ["wrapped-wsgi", "wrapped-asgi"])
-def test_the_wrapper_of_another_audit_records_what_it_becomes(
-    audit: FlowAudit, make_audit: Callable[..., FlowAudit], tmp_path: Any, kind: str
+@pytest.mark.parametrize("is_same_trail", [True, False], ids=["same-trail", "other-trail"])
+def test_a_wrapper_without_it_records_what_it_becomes(
+    audit: FlowAudit,
+    make_audit: Callable[..., FlowAudit],
+    tmp_path: Any,
+    kind: str,
+    is_same_trail: bool,
 ) -> None:
-    inner = FlowAudit(trail=tmp_path / "inner.db", beacon="/_flow")
+    trail = audit.paths.trail if is_same_trail else tmp_path / "inner.db"
+    inner = FlowAudit(trail=trail, beacon="/_flow")
     fresh_audit(inner)
     browser = Browser(audit, kind)
     assert browser.post("/_flow", content=VIEW, headers=SAME).status_code == 204
-    [event] = browser.events()
-    assert (event["method"], event["status"], event["path"]) == ("GET", 200, "/products/7")
-    assert not (tmp_path / "inner.db").exists()
     inner.close()
+    for each in {audit, inner} if not is_same_trail else {audit}:
+        [event] = recorded_events(each)
+        assert (event["method"], event["status"], event["path"]) == ("GET", 200, "/products/7")
+        assert event["resource"] == BEACON
 
 
 def test_it_is_off_unless_it_is_asked_for(browser: Browser) -> None:

@@ -8,8 +8,9 @@ from django.test import override_settings
 
 from flowaudit import FlowAudit
 from flowaudit.capture.facts import Actor
+from flowaudit.testing import recorded_events
 
-from ..django_project import MIDDLEWARE
+from ..django_project import MIDDLEWARE, fresh_audit
 from .browser import Browser
 
 Open = Callable[[], Browser]
@@ -349,3 +350,26 @@ def faulty_middleware(get_response: Any) -> Any:
         raise ZeroDivisionError
 
     return answer
+
+
+@pytest.mark.parametrize("kind", ["wrapped-wsgi", "wrapped-asgi"])
+def test_two_trails_each_have_the_request_with_all_that_django_knows(
+    audit: FlowAudit, tmp_path: Any, kind: str
+) -> None:
+    inner = FlowAudit(trail=tmp_path / "inner.db")
+    fresh_audit(inner)
+    browser = Browser(audit, kind)
+    browser.sign_in("amy")
+    browser.get("/permission-403")
+    known = [
+        [
+            (e["route"], e["status"], e["outcome"], e.get("reason"))
+            for e in recorded_events(each, "request")
+        ]
+        for each in (audit, inner)
+    ]
+    inner.close()
+    assert known[0] == known[1] != []
+    assert known[0][-1][1:] == (403, "denied", "forbidden")
+    for each in (audit, inner):
+        assert all(event.get("actor") for event in recorded_events(each, "request")[1:])
