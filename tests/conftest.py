@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 from flowaudit import FlowAudit
+from flowaudit.capture.context import current
 from flowaudit.event import flat_event
 from flowaudit.trail.check import verify_trail
 from flowaudit.trail.reader import TrailReader
@@ -26,6 +27,12 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("FLOWAUDIT_")]:
         if name != "FLOWAUDIT_SOAK":
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _no_request_from_before() -> None:
+    """A test that plays a WSGI server and closes no answer leaves its request in the thread."""
+    current.set(None)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 from .beacon import MAX_BODY, Beaconed
+from .readable import readable_text
 
 __all__ = ["BeaconedWsgi"]
 
@@ -14,14 +15,14 @@ class BeaconedWsgi(Beaconed):
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Serve one request, as PEP 3333 has it."""
-        path = environ.get("PATH_INFO") or ""
-        if not self.beacon.is_for(path):
+        path = environ.get("PATH_INFO")
+        if not isinstance(path, str) or not self.beacon.is_for(path):
             passed: Iterable[bytes] = self.app(environ, start_response)
             return passed
 
         def header(name: str) -> str:
             key = name.upper().replace("-", "_")
-            return str(environ.get(f"HTTP_{key}") or environ.get(key) or "")
+            return readable_text(environ.get(f"HTTP_{key}")) or readable_text(environ.get(key))
 
         reply = self.beacon.refuses(path, environ.get("REQUEST_METHOD", "GET"), header)
         if reply is None:
@@ -38,6 +39,6 @@ def _read(environ: dict[str, Any], length: str) -> bytes | None:
         return None
     try:
         body: bytes = environ["wsgi.input"].read(min(int(length), MAX_BODY))
+        return body if len(body) == int(length) else None
     except Exception:  # servers differ in what they raise when a client has left
         return None
-    return body if len(body) == int(length) else None

@@ -121,7 +121,7 @@ class Heads:
             key = (*key, get(names.forwarded))
         visitor = self._visitors.get(key)
         if visitor is None:
-            visitor = self._judge(peer, *(_text(value) for value in key[1:]))
+            visitor = self._judge(*(_text(value) for value in key))
             if sum(len(value) for value in key if value) <= MAX_CACHED:
                 if len(self._visitors) >= CACHE_SIZE:
                     self._visitors.clear()

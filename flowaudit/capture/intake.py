@@ -9,19 +9,21 @@ from typing import Any, Final
 from starlette.concurrency import run_in_threadpool
 
 from ..errors import SettingError
+from ..event import Pieces
 from ..oplog import OPLOG
 from ..policy.proxies import Proxies
-from ..policy.rule import NO_RULE
+from ..policy.rule import NO_RULE, Rule
 from ..policy.rules import Policy
 from ..trail.paths import TrailPaths, check_is_trail
 from ..trail.recorder import Recorder
 from ..vault.tokens import Vault
 from .bodies import Payload
-from .compose import Composer
+from .compose import Composer, Event
 from .diversion import elsewhere, register
 from .facts import Facts
 from .heads import Heads, Names
 from .process import process_facts
+from .readable import leave_out_unreadable, readable, readable_by, readable_text
 from .ruling import Rulings, add_payload
 from .targets import Targets
 
@@ -169,7 +171,28 @@ class Intake:
             facts.target = known
         except Exception as error:
             self.note_failure(error)
+            self._look_again(facts, readable_by(get), names, peer, target, is_rebuilt)
         return facts
+
+    def _look_again(
+        self,
+        facts: Facts,
+        get: Callable[[Any], Any],
+        names: Names,
+        peer: object,
+        target: object,
+        is_rebuilt: bool,
+    ) -> None:
+        """As `begin`, after that has failed: what can be read of the request."""
+        facts.cookie = get(names.cookie)
+        facts.referer = get(names.referer)
+        facts.request_id = get(names.request_id)
+        facts.traceparent = get(names.traceparent)
+        try:
+            facts.target = self._targets.look(readable(target) or "", is_rebuilt)
+            facts.visitor = self._heads.look(get, names, readable_text(peer))
+        except Exception as error:
+            self.note_failure(error)
 
     def finish(self, facts: Facts) -> None:
         """Make a request's events and spool them; once only. Never raises.
@@ -183,11 +206,19 @@ class Intake:
         """As `finish`; a person's first event asks the vault off the event loop."""
         if facts.done or self.finish_at_once(facts):
             return
-        is_big = facts.payload is not None and facts.payload.is_big
-        if not is_big and self._composer.is_ready(facts):
+        if self._is_quick(facts):
             self.finish_slowly(facts)
         else:
             await run_in_threadpool(self.finish_slowly, facts)
+
+    def _is_quick(self, facts: Facts) -> bool:
+        """Whether `finish_slowly` is quick enough for an event loop all the same."""
+        try:
+            is_big = facts.payload is not None and facts.payload.is_big
+            return not is_big and self._composer.is_ready(facts)
+        except Exception as error:
+            self.note_failure(error)
+            return False
 
     def finish_at_once(self, facts: Facts) -> bool:
         """As `finish`, if that needs nothing but memory, as it usually does; else False."""
@@ -202,6 +233,9 @@ class Intake:
             if source is None or source.put(event, is_request) is None:
                 self._recorder.append_cut(event, is_request)
         except Exception as error:
+            if not facts.done:
+                self._mend(facts, error)
+                return False
             self._fail(facts, error)
         return True
 
@@ -289,10 +323,11 @@ class Intake:
         """As `finish`, after `finish_at_once` could not."""
         facts.done = True
         try:
-            rule = NO_RULE if self._rulings is None else self._rulings.rule(facts)
-            if facts.payload is not None:
-                self._add_payload(facts, facts.payload)
-            beside, event = self._composer.compose(facts)
+            try:
+                rule, beside, event = self._compose(facts)
+            except Exception as error:
+                self._mend(facts, error)
+                rule, beside, event = self._compose(facts)
             for core, personal in beside:
                 self._recorder.append(core, personal)
             if rule.level == "none":
@@ -301,6 +336,18 @@ class Intake:
                 self._recorder.append_cut(event, facts.kind == "request")
         except Exception as error:
             self._fail(facts, error)
+
+    def _compose(self, facts: Facts) -> tuple[Rule, list[Event], Pieces]:
+        """The rule that decides, the events beside a request, and its own."""
+        rule = NO_RULE if self._rulings is None else self._rulings.rule(facts)
+        if facts.payload is not None:
+            self._add_payload(facts, facts.payload)
+        return rule, *self._composer.compose(facts)
+
+    def _mend(self, facts: Facts, error: Exception) -> None:
+        """No event could be made of these facts: then of what can be read of them."""
+        self.note_failure(error)
+        leave_out_unreadable(facts)
 
     def _fail(self, facts: Facts, error: Exception, *, finishes: bool | None = None) -> None:
         """A fault of ours has cost an event: it is told as a gap, and the app does not notice."""

@@ -12,6 +12,7 @@ from .context import current
 from .facts import Facts
 from .files import is_servers_file
 from .intake import Intake
+from .readable import readable_text
 from .streams import Blocks, Guard, Input, SizedBlocks
 
 __all__ = ["begin_payload", "tapped_asgi", "tapped_wsgi"]
@@ -101,7 +102,7 @@ class _TappedWsgi:
             return result
         guard, response = Guard(self.audit), payload.response
         guard(payload.request.set_headers, _headers_of(environ))
-        if "wsgi.input" in environ:
+        if environ.get("wsgi.input") is not None:
             environ["wsgi.input"] = Input(environ["wsgi.input"], payload.request, guard)
 
         def tapped_start(status: str, headers: Any, *exc_info: Any) -> Any:
@@ -140,7 +141,9 @@ def _kind(message: object) -> object:
 def _headers_of(environ: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Header names and values; the two that CGI names otherwise some servers give twice."""
     for key, value in environ.items():
+        if not isinstance(key, str):
+            continue
         if key.startswith("HTTP_") and key[5:] not in _CGI_NAMES:
-            yield key[5:].replace("_", "-"), value
+            yield key[5:].replace("_", "-"), readable_text(value)
         elif key in _CGI_NAMES:
-            yield key.replace("_", "-"), str(value)  # a number from test clients
+            yield key.replace("_", "-"), readable_text(value)  # a number from test clients

@@ -12,6 +12,7 @@ from typing import Final
 from ..event import SCHEMA_VERSION, Pieces, member
 from ..policy.classify import Verdict
 from .facts import Facts
+from .readable import readable_text
 
 __all__ = ["request_pieces"]
 
@@ -111,6 +112,7 @@ def request_pieces(
     return f"{{{before_n[1:]}", after_n, after_source, f"{{{personal[1:]}}}" if personal else ""
 
 
-def _method(method: str) -> str | None:
+def _method(sent: object) -> str | None:
+    method = readable_text(sent)
     is_shaped = method.isascii() and method.isalpha() and len(method) <= 20
     return method.upper() if is_shaped else None

@@ -13,6 +13,7 @@ from .files import FILE_WRAPPER, is_servers_file, remember_files
 from .heads import ENVIRON_NAMES
 from .intake import Intake
 from .payload import tapped_wsgi
+from .readable import readable_by, readable_text
 from .targets import SAFE_IN_PATH
 
 __all__ = ["WSGIApp", "WsgiCapture", "begin_environ"]
@@ -99,6 +100,7 @@ def begin_environ(audit: Intake, environ: Environ, target: bytes | str | None = 
     The target as it was sent is the server's, where it tells, else `target`.
     """
     get = environ.get
+    facts = None
     try:
         target = get("RAW_URI") or get("REQUEST_URI") or target
         facts = audit.begin(
@@ -116,8 +118,25 @@ def begin_environ(audit: Intake, environ: Environ, target: bytes | str | None = 
             facts.bytes_in = int(text)  # test clients give a number
     except Exception as error:
         audit.note_failure(error)
-        facts = Facts(audit.now_us(), "GET", hearer=audit)
+        facts = _read_again(audit, environ, facts)
     environ[ENVIRON_KEY] = facts
+    return facts
+
+
+def _read_again(audit: Intake, environ: Environ, facts: Facts | None) -> Facts:
+    """As `begin_environ`, after that has failed: with what can be read of the environ."""
+    get = readable_by(environ.get)
+    if facts is None:
+        sent = get("RAW_URI") or get("REQUEST_URI")
+        path = {name: readable_text(get(name)) for name in ("SCRIPT_NAME", "PATH_INFO")}
+        method, peer = (readable_text(get(name)) for name in ("REQUEST_METHOD", "REMOTE_ADDR"))
+        facts = audit.begin(
+            "request", method, get, ENVIRON_NAMES, peer, sent or _rebuilt(path), not sent
+        )
+    facts.query = readable_text(get("QUERY_STRING"))
+    length = readable_text(get("CONTENT_LENGTH"))
+    if length.isdecimal() and len(length) < MAX_LENGTH_DIGITS:
+        facts.bytes_in = int(length)
     return facts
 
 

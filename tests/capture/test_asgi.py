@@ -749,14 +749,14 @@ def test_a_fault_of_ours_is_counted_and_the_app_does_not_notice(
 def test_an_event_that_cannot_be_made_is_told_as_a_gap(
     audit: FlowAudit, events: Events, holds: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = audit._composer.plain
+    real = audit._composer._request
 
-    def fail(facts: Any) -> Any:
+    def fail(facts: Any, *others: Any) -> Any:
         if facts.target.raw == "/bad":
             raise RuntimeError("ours")
-        return real(facts)
+        return real(facts, *others)
 
-    monkeypatch.setattr(audit._composer, "plain", fail)
+    monkeypatch.setattr(audit._composer, "_request", fail)
     app = audit.asgi(answering(START, BODY))
     for path in ("/a", "/bad", "/b"):
         call(app, scope(path=path))
