@@ -30,7 +30,7 @@ _WITHOUT_BODY: Final = frozenset([204, 304])
 class HttpExchange(AsgiExchange):
     """One request: its event is made before the last message of its answer goes to the server."""
 
-    __slots__ = ("has_trailers", "is_body_read", "is_receiving", "lookout")
+    __slots__ = ("has_trailers", "is_body_read", "is_receiving", "lookout", "unsent")
 
     def __init__(
         self, audit: Intake, enrich: Enrich | None, scope: Scope, receive: Receive, send: Send
@@ -38,6 +38,8 @@ class HttpExchange(AsgiExchange):
         super().__init__(audit, enrich, "request", scope, receive, send)
         self.has_trailers = self.is_body_read = self.is_receiving = False
         self.lookout: Lookout | None = None
+        self.unsent: Exception | None = None
+        """What the server raised for the last message, or since nobody is there for one."""
 
     async def run(self, app: ASGIApp) -> None:
         """Let the app answer; what it raises passes unchanged."""
@@ -46,10 +48,10 @@ class HttpExchange(AsgiExchange):
         try:
             await app(self.scope, self.watched_receive, self.watched_send)
         except BaseException as error:
-            if facts.done:
-                self.audit.hear_failure(facts, error)
-            else:
+            if not facts.done:
                 self.fail(error)
+            elif error is not self.unsent:
+                self.audit.hear_failure(facts, error)
             raise
         finally:
             current.reset(token)
@@ -98,12 +100,17 @@ class HttpExchange(AsgiExchange):
                 is_last = not (self.has_trailers or message.get("more_body", False))
         except Exception as error:  # a message that no server would take
             self.audit.note_failure(error)
-        if is_last and not facts.done and facts.status is not None and not self.finish_at_once():
+        is_last = is_last and not facts.done and facts.status is not None
+        if is_last and not self.finish_at_once():
             await self.audit.finish_async(facts)
         try:
             await self.send(message)
-        except OSError:  # what a server raises once the client is gone (ASGI, HTTP 2.4)
-            facts.disconnected = facts.disconnected or not facts.done
+        except Exception as error:
+            if isinstance(error, OSError):  # once the client is gone (ASGI, HTTP 2.4)
+                facts.disconnected = facts.disconnected or not facts.done
+                self.unsent = error
+            elif is_last:  # as for an answer that is shorter than its length
+                self.unsent = error
             raise
 
     def _start(self, message: Message) -> tuple[Message, bool]:

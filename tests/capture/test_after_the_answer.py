@@ -227,3 +227,45 @@ def test_a_say_in_an_open_websocket_does_not_wait_for_its_end(
     assert close["data"]["room"] == "4"
     assert [one["kind"] for one in events()] == [*seen, "websocket"]  # the sign-in once only
     assert audit.said_too_late == 0
+
+
+WHOLE = [START, BODY]
+
+
+@pytest.mark.parametrize(
+    ("messages", "error", "failures"),
+    [
+        pytest.param(WHOLE, OSError("the client has gone"), [], id="client-gone"),
+        pytest.param(WHOLE, RuntimeError("too little data"), [], id="refused"),
+        pytest.param(
+            [*WHOLE, BODY], RuntimeError("the end was before"), ["RuntimeError"], id="more"
+        ),
+        pytest.param([*WHOLE, BODY], OSError("the client has gone"), [], id="more-and-client-gone"),
+    ],
+)
+def test_what_a_server_raises_for_the_last_block_is_no_failure_after_it(
+    audit: FlowAudit,
+    events: Events,
+    messages: list[dict[str, Any]],
+    error: Exception,
+    failures: list[str],
+) -> None:
+    waiting = list(messages)
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        while waiting:
+            await send(waiting.pop(0))
+
+    async def send(message: dict[str, Any]) -> None:
+        if not waiting:
+            raise error
+
+    async def go() -> None:
+        await audit.asgi(app)(scope(), lambda: None, send)  # type: ignore[arg-type, return-value]
+
+    with pytest.raises(type(error)) as raised:
+        asyncio.run(go())
+    assert raised.value is error
+    audit.flush()
+    assert [event["reason"] for event in events("note")] == failures
+    assert [event["outcome"] for event in events("request")] == ["ok"]
