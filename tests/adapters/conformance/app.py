@@ -34,6 +34,7 @@ LOGIN: Final = "/login"
 PASSWORD: Final = "only for tests"
 PAUSE_S: Final = 0.01
 SLOW_S: Final = 0.2
+"""Long enough that a client has left in the meantime, and that it is looked for."""
 JWT: Final = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbm4ifQ.c2lnbmF0dXJl"
 
 OWN: Final = (
@@ -98,8 +99,8 @@ class Route:
     path: str
     do: Callable[[Ask], Reply | Raise]
     methods: tuple[str, ...] = ("GET",)
-    pauses: bool = False
-    """Others run between the time it is met and the time it answers."""
+    pause_s: float = 0.0
+    """Seconds between the time it is met and the time it answers, while others run."""
     resource: str | None = None
     """What a parameter of it names, for builds that have to say so themselves."""
 
@@ -117,6 +118,10 @@ def _saying(say: Callable[[], object], **reply: Any) -> Callable[[Ask], Reply]:
         return Reply(**reply)
 
     return do
+
+
+def _later(say: Callable[[], object]) -> Callable[[Ask], Reply]:
+    return lambda ask: Reply(later=say)
 
 
 def _status(status: int, **headers: str) -> Callable[[Ask], Reply]:
@@ -236,7 +241,16 @@ ROUTES: Final = (
     Route("/empty", lambda ask: Reply(body=b"")),
     Route("/thread", _thread),
     Route("/several", _several),
+    Route("/wait", lambda ask: Reply(), pause_s=SLOW_S),
+    Route("/short", lambda ask: Reply(headers={"content-length": "7"})),
+    *(
+        Route(f"/later/{name}", _later(say))
+        for name, say in {
+            "record": lambda: flowaudit.record("ops", "deploy", version="2"),
+            "login": lambda: flowaudit.login("user:ann", name="ann"),
+        }.items()
+    ),
     Route("/background", lambda ask: Reply(later=lambda: flowaudit.note(late=True))),
     Route("/reset", _reset, ("POST",)),
-    Route("/slow/{id:int}", _slow, pauses=True, resource="slow"),
+    Route("/slow/{id:int}", _slow, pause_s=PAUSE_S, resource="slow"),
 )

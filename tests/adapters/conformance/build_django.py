@@ -11,7 +11,6 @@ from ..django_project import configure, fresh_audit
 from .app import (
     LOGIN,
     PASSWORD,
-    PAUSE_S,
     ROUTES,
     Ask,
     Barred,
@@ -84,8 +83,8 @@ def view_of(route: Route) -> Callable[..., Any]:
     @csrf_exempt
     @require_http_methods(allowed)
     def view(request: Any, **params: Any) -> Any:
-        if route.pauses:
-            time.sleep(PAUSE_S)
+        if route.pause_s:
+            time.sleep(route.pause_s)
         reply = route.do(Ask(request.method, params, request.body))
         return answer(reply, is_asgi=hasattr(request, "scope"))
 

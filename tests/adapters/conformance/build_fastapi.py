@@ -14,7 +14,7 @@ from starlette.staticfiles import StaticFiles
 from flowaudit import FlowAudit
 from flowaudit_fastapi import FlowAuditMiddleware, identified
 
-from .app import PAUSE_S, ROUTES, Ask, Barred, Reply, Route, Swallowed, roles_of_token
+from .app import ROUTES, Ask, Barred, Reply, Route, Swallowed, roles_of_token
 from .build import Build
 from .build_starlette import STATIC, answer, broken, refuse_form, socket_routes, swallowing
 from .sessions import COOKIE, Sessions
@@ -35,8 +35,8 @@ def view_of(route: Route) -> Callable[..., Any]:
     def view(
         request: Request, body: Annotated[bytes, Depends(body_of)], tasks: BackgroundTasks
     ) -> Response:
-        if route.pauses:
-            time.sleep(PAUSE_S)
+        if route.pause_s:
+            time.sleep(route.pause_s)
         reply = route.do(Ask(request.method, request.path_params, body))
         if isinstance(reply, Reply) and reply.later is not None:
             tasks.add_task(reply.later)

@@ -14,7 +14,7 @@ import flowaudit
 from flowaudit import FlowAudit
 from flowaudit_flask import FlowAuditFlask
 
-from .app import LOGIN, PAUSE_S, ROUTES, Ask, Barred, Raise, Reply, Route, Swallowed, roles_of_token
+from .app import LOGIN, ROUTES, Ask, Barred, Raise, Reply, Route, Swallowed, roles_of_token
 from .build import Build
 from .build_starlette import STATIC
 from .sessions import sign_in_form
@@ -45,7 +45,8 @@ def answer(reply: Reply | Raise) -> flask.Response:
             raise reply.what
         flask.abort(_ERRORS[reply.what])
     body = _blocks(reply) if reply.stream is not None else reply.body
-    response = flask.Response(body, reply.status, reply.headers)
+    response = flask.Response(body, reply.status)
+    response.headers.update(reply.headers)  # a length too, which Flask would set
     if reply.later is not None:
         response.call_on_close(reply.later)
     return response
@@ -61,8 +62,8 @@ def view_of(route: Route) -> Callable[..., flask.Response]:
     """A route of the table as a view."""
 
     def view(**params: Any) -> flask.Response:
-        if route.pauses:
-            time.sleep(PAUSE_S)
+        if route.pause_s:
+            time.sleep(route.pause_s)
         return answer(route.do(Ask(flask.request.method, params, flask.request.get_data())))
 
     view.__name__ = f"view_{ROUTES.index(route)}"

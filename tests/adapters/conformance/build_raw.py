@@ -160,7 +160,8 @@ def _raised(reply: Reply | Raise) -> Reply:
 
 def _headers(reply: Reply) -> list[tuple[str, str]]:
     headers = [(name, value) for name, value in reply.headers.items()]
-    if reply.stream is None and reply.status not in (204, 304):
+    is_told = "content-length" in reply.headers
+    if reply.stream is None and reply.status not in (204, 304) and not is_told:
         headers.append(("content-length", str(len(reply.body))))
     return headers
 
@@ -202,8 +203,8 @@ def build_wsgi(audit: FlowAudit) -> Build:
         length = -1 if is_ended else int(environ.get("CONTENT_LENGTH") or 0)
         body = environ["wsgi.input"].read(length)
         route = route_of(path)
-        if route is not None and route[0].pauses:
-            time.sleep(PAUSE_S)
+        if route is not None and route[0].pause_s:
+            time.sleep(route[0].pause_s)
         reply = inner.reply(Request(environ["REQUEST_METHOD"], path, headers, body))
         start_response(f"{reply.status} X", _headers(reply))
         return _Body(_blocks(reply), reply.later)
@@ -229,8 +230,8 @@ def build_asgi(audit: FlowAudit) -> Build:
             return
         headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"]}
         route = route_of(scope["path"])
-        if route is not None and route[0].pauses:
-            await asyncio.sleep(PAUSE_S)
+        if route is not None and route[0].pause_s:
+            await asyncio.sleep(route[0].pause_s)
         request = Request(scope["method"], scope["path"], headers, await _read(receive))
         reply = inner.reply(request)
         start = [(name.encode(), value.encode("latin-1")) for name, value in _headers(reply)]

@@ -67,9 +67,9 @@ def view_of(route: Route) -> Callable[[Request], Any]:
     """A route of the table as an endpoint."""
 
     async def view(request: Request) -> Response:
-        if route.pauses:
-            await asyncio.sleep(PAUSE_S)
         ask = Ask(request.method, request.path_params, await request.body())
+        if route.pause_s:
+            await asyncio.sleep(route.pause_s)
         return answer(route.do(ask))
 
     return view

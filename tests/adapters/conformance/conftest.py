@@ -1,5 +1,6 @@
 """Builds that live as long as a module of tests: a scenario costs no more than its calls."""
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
@@ -13,7 +14,7 @@ from flowaudit.event import flat_event
 from flowaudit.trail.reader import TrailReader
 
 from .build import Build
-from .drivers import Answer, Call
+from .drivers import TIME_LIMIT_S, Answer, Call
 from .events import Readable
 
 USUAL = {
@@ -63,6 +64,17 @@ class Running:
             new = [flat_event(entry) for entry in reader.entries(self.seen + 1)]
         self.seen = max([self.seen, *(event["seq"] for event in new)])
         return Readable(self.audit, self.build).read(e for e in new if e["kind"] != "process")
+
+    def await_events(self, count: int) -> list[dict[str, Any]]:
+        """What was recorded since the last time, once there is as much as that.
+
+        Sessions are numbered anew at each look, so they must not be in these.
+        """
+        found, end = self.events(), time.monotonic() + TIME_LIMIT_S
+        while len(found) < count and time.monotonic() < end:
+            time.sleep(0.005)
+            found += self.events()
+        return found
 
 
 @pytest.fixture(scope="module")

@@ -30,6 +30,8 @@ class Call:
     """The body in pieces, without a Content-Length."""
     leaves: bool = False
     """The client goes away after the first block of the answer."""
+    leaves_after_s: float | None = None
+    """The client goes away while the app works."""
     sends: tuple[str | bytes, ...] | None = None
     """Messages over a websocket; `None` makes it a plain request."""
     closes: int | None = 1000
@@ -126,6 +128,8 @@ async def _http(app: Any, call: Call, answer: Answer) -> None:
     elif call.chunks:
         scope["headers"].append((b"transfer-encoding", b"chunked"))
     gone = asyncio.Event()
+    if call.leaves_after_s is not None:
+        asyncio.get_running_loop().call_later(call.leaves_after_s, gone.set)
 
     async def receive() -> Any:
         if blocks:
@@ -135,6 +139,8 @@ async def _http(app: Any, call: Call, answer: Answer) -> None:
         return {"type": "http.disconnect"}
 
     async def send(message: Any) -> None:
+        if call.leaves_after_s is not None and gone.is_set():
+            return  # as uvicorn does
         if message["type"] == "http.response.start":
             answer.status = message["status"]
             answer.headers = [

@@ -93,6 +93,11 @@ BODIES: Final = {
         (Call("GET", "/stream", leaves=True),),
         plain("/stream", outcome="aborted", reason="client-left", bytes_out=1),
     ),
+    "client-left-while-it-works": Scenario(
+        (Call("GET", "/wait", leaves_after_s=0.1),),
+        plain("/wait", status=499, outcome="aborted", reason="client-left"),
+    ),
+    "short": get("/short", outcome="error", reason="incomplete"),
     "crash": get("/crash", status=500, outcome="error", reason="RuntimeError", bytes_out=PAGE),
     "crash-in-a-stream": get("/stream/crash", outcome="error", reason="RuntimeError", bytes_out=1),
     "background": get("/background"),

@@ -21,6 +21,27 @@ SAID: Final = {
             *plain("/said/deploy"),
         ),
     ),
+    "deployment-after-the-answer": Scenario(
+        (call("GET", "/later/record"),),
+        (
+            *plain("/later/record"),
+            beside(kind="ops", action="deploy", route="/later/record", facts={"version": "2"}),
+        ),
+    ),
+    "sign-in-after-the-answer": Scenario(
+        (call("GET", "/later/login"),),
+        (
+            *plain("/later/login"),
+            beside(
+                kind="auth",
+                action="login",
+                route="/later/login",
+                actor="user:ann",
+                actor_kind="user",
+                login="ann",
+            ),
+        ),
+    ),
     "change": Scenario(
         (call("GET", "/said/change"),),
         (

@@ -37,15 +37,6 @@ pytestmark = [
 ]
 
 
-def recorded(app: Running, count: int) -> list[dict[str, Any]]:
-    """What is recorded, once there is as much as that."""
-    found, end = app.events(), time.monotonic() + TIME_LIMIT_S
-    while len(found) < count and time.monotonic() < end:
-        time.sleep(0.005)
-        found += app.events()
-    return found
-
-
 def expected_over(ws: str, build: str, scenario: str) -> list[dict[str, Any]]:
     """The events of a scenario; of who vanishes, uvicorn's newer implementations tell 1005."""
     events = [event | {"client": "127.0.0.1"} for event in expected_on(build, scenario)]
@@ -65,7 +56,7 @@ def test_a_websocket_over_the_wire_makes_no_difference(
             [call] = SCENARIOS[scenario].calls
             answer = talk(port, call)
             expected = expected_over(ws, name, scenario)
-            found = recorded(app, len(expected))
+            found = app.await_events(len(expected))
             assert found == expected, scenario
             assert answer.is_accepted == (found[0]["action"] == "accept"), scenario
             assert answer.status == found[0].get("status"), scenario
@@ -97,7 +88,7 @@ def test_a_client_that_is_gone_while_the_app_sends(running: Running_, name: str,
             connection.recv(TIME_LIMIT_S)
         with shaken(port, Call("GET", "/ws/stream")) as (wire, _):
             assert b"tick" in b"".join(wire.recv(1_000) for _ in range(3))
-        found = recorded(app, 4)
+        found = app.await_events(4)
     assert sorted(ends(found)) == [ACCEPTED, ACCEPTED, LEFT, LEFT]
     assert all(e["data"]["messages_out"] > 0 for e in found if e["action"] == "close")
     assert app.audit.counters["capture_failed"] == 0
@@ -110,7 +101,7 @@ def test_a_client_that_is_gone_before_it_is_accepted(running: Running_, name: st
     with served(app.build.app, is_asgi=True, ws=ws) as port:
         with shaken(port, Call("GET", "/ws/slow")):
             pass
-        found = recorded(app, 2)
+        found = app.await_events(2)
     # uvicorn's first implementation notices only when it is asked for the next message
     assert ends(found) == [ACCEPTED, LEFT if ws != "websockets" else ("close", "ok", None, 1006)]
 
@@ -131,7 +122,7 @@ def test_a_server_that_shuts_down(running: Running_, name: str, ws: str) -> None
             connection.recv(TIME_LIMIT_S)
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 1012
-    assert ends(recorded(app, 2)) == [ACCEPTED, ("close", "ok", None, 1012)]
+    assert ends(app.await_events(2)) == [ACCEPTED, ("close", "ok", None, 1012)]
 
 
 def test_the_last_event_has_the_whole_duration(running: Running_) -> None:
@@ -140,7 +131,7 @@ def test_the_last_event_has_the_whole_duration(running: Running_) -> None:
         began = time.monotonic()
         with talking(port, Call("GET", "/ws/echo")):
             time.sleep(STAY_S)
-        recorded(app, 2)
+        app.await_events(2)
         took_s = time.monotonic() - began
     with TrailReader(app.audit.paths.trail) as reader:
         accept, close = [flat_event(entry) for entry in reader.entries()][-2:]
