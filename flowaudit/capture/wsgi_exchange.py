@@ -1,0 +1,272 @@
+"""One request over WSGI on its way: what the app returns is watched, and none of it changed."""
+
+from collections.abc import Callable, Iterable, Iterator
+from types import TracebackType
+from typing import Any, Final
+
+from ..policy.classify import INCOMPLETE
+from .context import current
+from .facts import Facts, set_cookie_value
+from .files import is_servers_file
+from .intake import Intake
+
+__all__ = [
+    "ENRICH_KEY",
+    "ENVIRON_KEY",
+    "Enrich",
+    "Environ",
+    "Exchange",
+    "StartResponse",
+    "WSGIApp",
+]
+
+Environ = dict[str, Any]
+ExcInfo = (
+    tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None] | None
+)
+Write = Callable[[bytes], object]
+StartResponse = Callable[..., Write]
+WSGIApp = Callable[[Environ, StartResponse], Iterable[bytes]]
+Enrich = Callable[[Environ, Facts], None]
+
+ENVIRON_KEY: Final = "flowaudit.facts"
+"""Where the outer wrapper leaves the request's facts, so that an inner one only enriches."""
+
+_WITHOUT_BODY: Final = frozenset([204, 304])
+
+_WHOLE: Final = (list, tuple)
+"""Answers that are there at once; a class that inherits from one of these may do more."""
+
+_SENT_BY_A_PROXY: Final = frozenset(
+    [
+        "x-accel-redirect",
+        "x-lighttpd-send-file",
+        "x-litespeed-location",
+        "x-reproxy-url",
+        "x-sendfile",
+    ]
+)
+"""Headers that have a proxy put a file in the place of the body: the length may be the file's."""
+
+ENRICH_KEY: Final = "flowaudit.enrich"
+"""Where an inner wrapper leaves what its framework can tell, for the outer one to call."""
+
+
+class Exchange:
+    """One request on its way: status, length and bytes as they pass.
+
+    Args:
+        audit: where its event goes.
+        enrich: called with the environ before the event is made: what a framework knows.
+        environ: as the server gave it.
+        facts: of this request.
+        start: the server's `start_response`.
+        around: the request that sends this one in its own thread, if any.
+    """
+
+    __slots__ = (
+        "around",
+        "audit",
+        "enrich",
+        "environ",
+        "expected",
+        "facts",
+        "headers",
+        "start",
+        "write",
+    )
+
+    def __init__(
+        self,
+        audit: Intake,
+        enrich: Enrich | None,
+        environ: Environ,
+        facts: Facts,
+        start: StartResponse,
+        around: Facts | None,
+    ) -> None:
+        self.audit, self.enrich, self.environ = audit, enrich, environ
+        self.facts, self.start, self.around = facts, start, around
+        self.expected: int | None = None
+        """The answer's Content-Length, where the app gave one."""
+
+    def start_response(
+        self, status: str, headers: list[tuple[str, str]], exc_info: ExcInfo = None
+    ) -> Write:
+        """The server's `start_response`, watched."""
+        facts = self.facts
+        self.expected, self.headers = None, headers
+        try:
+            code = status[:3]
+            facts.status = int(code) if code.isdecimal() else None
+            for name, value in headers:
+                lowered = name.lower()
+                if lowered == "content-length":
+                    self.expected = int(value) if value.isdecimal() else None
+                elif lowered == "location":
+                    facts.location = value
+                elif lowered == "set-cookie" and (cookies := self.audit.settings["session_cookie"]):
+                    session = set_cookie_value(value, cookies)
+                    facts.new_session = session or facts.new_session
+        except Exception as error:
+            self.audit.note_failure(error)
+        start = self.start
+        self.write = start(status, headers, exc_info) if exc_info else start(status, headers)
+        return self.watched_write
+
+    def watched_write(self, data: bytes) -> object:
+        """The server's `write`, watched."""
+        self.count(data)
+        return self.write(data)
+
+    def count(self, data: bytes) -> None:
+        """A block is about to go to the server; the last one takes the event with it."""
+        facts = self.facts
+        self.weigh(data)
+        if self.expected is not None and facts.bytes_out >= self.expected:
+            self.finish()
+        elif facts.status is None and facts.bytes_out:
+            self.finish()  # no server takes bytes before `start_response`: it answers with 500
+
+    def weigh(self, *blocks: bytes) -> None:
+        """Count bytes; a block that no server would take is the server's to refuse."""
+        try:
+            for block in blocks:
+                self.facts.bytes_out += len(block)
+        except Exception as error:
+            self.audit.note_failure(error)
+
+    def leave(self) -> None:
+        """The request is over in this thread, unless another one has begun meanwhile."""
+        if current.get() is self.facts:
+            around = self.around
+            current.set(around if around is not None and not around.done else None)
+
+    def finish(self) -> None:
+        """The answer is whole: make its event, after the framework has told what it knows."""
+        facts = self.facts
+        if facts.done:
+            return
+        if facts.status is None:
+            facts.status = 500  # the server's answer to an app that never began one
+        audit = self.audit
+        enrich = self.environ.get(ENRICH_KEY, self.enrich)
+        if enrich is not None:
+            try:
+                enrich(self.environ, facts)
+            except Exception as error:
+                audit.note_failure(error)
+        if not audit.finish_at_once(facts):
+            audit.finish_slowly(facts)
+        if self.around is not None and not self.around.done:
+            self.leave()  # whoever sends a request of its own may never close the answer
+
+    def end(self) -> None:
+        """The app has come to the end of its answer, which may be less than it has announced."""
+        facts = self.facts
+        if (
+            self.expected is not None
+            and facts.bytes_out < self.expected
+            and facts.method != "HEAD"
+            and facts.status not in _WITHOUT_BODY
+            and facts.location is None  # whoever is sent elsewhere needs no body
+            and not self.is_sent_by_a_proxy()
+        ):
+            facts.cause = facts.cause or INCOMPLETE
+        self.finish()
+
+    def is_sent_by_a_proxy(self) -> bool:
+        """Whether the body is a file that a proxy in front puts there."""
+        try:
+            return any(name.lower() in _SENT_BY_A_PROXY for name, _ in self.headers)
+        except Exception as error:
+            self.audit.note_failure(error)
+            return False
+
+    def fail(self, error: BaseException) -> None:
+        """The app raised past everything."""
+        if self.facts.done:
+            self.audit.hear_failure(self.facts, error)
+        else:
+            self.facts.exception = error
+            self.finish()
+
+    def abandon(self) -> None:
+        """The server closed the answer: whole, or because the client left."""
+        facts = self.facts
+        if facts.done:
+            return
+        is_bodiless = facts.method == "HEAD" or facts.status in _WITHOUT_BODY
+        facts.disconnected = not is_bodiless and self.expected != 0
+        if facts.disconnected and facts.status is None:
+            facts.status = 499
+        self.finish()
+
+    def wrap(self, body: Iterable[bytes]) -> Iterable[bytes]:
+        """The app's iterable: itself where the event can be made at once, else watched."""
+        facts = self.facts
+        if type(body) in _WHOLE and facts.status is not None:
+            self.weigh(*body)
+            if self.expected is None or facts.bytes_out >= self.expected:
+                self.finish()
+            else:
+                self.end()
+            self.leave()
+            return body
+        if is_servers_file(self.environ, body):
+            # it must reach the server as what it is, so that sendfile can be used
+            facts.bytes_out += self.expected or 0
+            self.finish()
+            self.leave()
+            return body
+        return _SizedBody(body, self) if hasattr(body, "__len__") else _Body(body, self)
+
+
+class _Body:
+    """An app's iterable, watched."""
+
+    __slots__ = ("_body", "_exchange", "_iterator")
+
+    def __init__(self, body: Iterable[bytes], exchange: Exchange) -> None:
+        self._body = body
+        self._exchange = exchange
+        self._iterator: Iterator[bytes] | None = None
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        try:
+            if self._iterator is None:
+                self._iterator = iter(self._body)
+            block = next(self._iterator)
+        except StopIteration:
+            self._exchange.end()
+            raise
+        except BaseException as error:
+            self._exchange.fail(error)
+            raise
+        self._exchange.count(block)
+        return block
+
+    def close(self) -> None:
+        try:
+            close = getattr(self._body, "close", None)
+            if close is not None:
+                close()
+        except BaseException as error:
+            if self._exchange.facts.done:
+                self._exchange.fail(error)
+            raise
+        finally:
+            self._exchange.abandon()
+            self._exchange.leave()
+
+
+class _SizedBody(_Body):
+    """As `_Body`, for an iterable whose length servers may ask for."""
+
+    __slots__ = ()
+
+    def __len__(self) -> int:
+        return len(self._body)  # type: ignore[arg-type]
