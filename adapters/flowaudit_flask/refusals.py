@@ -1,13 +1,15 @@
 """Why Flask said no, where the status alone does not tell: CSRF, host, the way to the sign-in."""
 
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 from weakref import WeakKeyDictionary
 
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import SecurityError
 
 from flowaudit.capture.facts import Facts
+
+from .people import actor_of
 
 __all__ = ["cause_of"]
 
@@ -24,7 +26,8 @@ def cause_of(app: Flask, response: Response, facts: Facts) -> str | None:
         return "origin" if _is_refused_preflight(app, response) else None
     if isinstance(request.routing_exception, SecurityError):
         return "bad-host"
-    if status in _REDIRECTS and _leads_to_login(app, response.location or ""):
+    location = response.location if status in _REDIRECTS else None
+    if location and (_leads_to_login(app, location) or _leads_back(app, location)):
         return "login-required"
     return "csrf" if facts.exception is None and _failed_csrf(app, status) else None
 
@@ -62,6 +65,23 @@ def _leads_to_login(app: Flask, location: str) -> bool:
     return path in paths and not any(
         here == page or (page != "/" and here.startswith(f"{page.rstrip('/')}/")) for page in paths
     )
+
+
+def _leads_back(app: Flask, location: str) -> bool:
+    """Whether somebody whom Flask-Login does not know is sent elsewhere to come back here after.
+
+    So the redirects of apps that make them without its `login_view`, as Flask-AppBuilder does.
+    """
+    if g.get("_login_user") is None or actor_of(app) is not None:
+        return False
+    target = urlsplit(location)
+    if target.path == f"{request.script_root}{request.path}":
+        return False
+    here = {request.url, request.base_url, request.full_path.rstrip("?"), request.path}
+    here |= {
+        f"{request.script_root}{each}" for each in (request.full_path.rstrip("?"), request.path)
+    }
+    return any(value in here for _, value in parse_qsl(target.query))
 
 
 def _sign_in_paths(app: Flask) -> frozenset[str]:

@@ -169,6 +169,68 @@ def test_the_way_to_the_sign_in_page_is_a_refusal(
     assert told(events, "status", "reason") == [(status, reason)]
 
 
+@pytest.mark.parametrize(
+    ("target", "leads_to", "looks", "signs_in", "reason"),
+    [
+        ("/page", "/door?next=/page", True, False, "login-required"),
+        ("/page", "/door?next=http://localhost/page", True, False, "login-required"),
+        ("/page?a=1", "/door?next=/page%3Fa%3D1", True, False, "login-required"),
+        (
+            "/page?a=1",
+            "http://sso.example/?goto=http://localhost/page",
+            True,
+            False,
+            "login-required",
+        ),
+        ("/page", "/door", True, False, None),
+        ("/page", "/door?next=/other", True, False, None),
+        ("/page", "/page?next=/page", True, False, None),
+        ("/page", "/door?next=/page", False, False, None),
+        ("/page", "/terms?next=/page", True, True, None),
+    ],
+    ids=[
+        "path",
+        "address",
+        "with-query",
+        "another-site",
+        "no-way-back",
+        "elsewhere",
+        "itself",
+        "nobody-looked",
+        "signed-in",
+    ],
+)
+def test_who_is_sent_elsewhere_to_come_back_was_refused(
+    audit: FlowAudit,
+    events: Events,
+    target: str,
+    leads_to: str,
+    looks: bool,
+    signs_in: bool,
+    reason: str | None,
+) -> None:
+    """As Flask-AppBuilder does: its redirects are its own, and `login_view` names no page."""
+    app = new_app()
+    manager = flask_login.LoginManager(app)
+    manager.login_view = "login"
+    manager.user_loader(User)
+    app.add_url_rule("/in", "in", lambda: str(flask_login.login_user(User("1"))))
+
+    @app.get("/page")
+    def page() -> Any:
+        if looks:
+            assert flask_login.current_user.is_authenticated is signs_in
+        return flask.redirect(leads_to)
+
+    wrap(app, audit)
+    client = app.test_client()
+    if signs_in:
+        client.get("/in")
+    client.get(target)
+    audit.flush()
+    assert events("request")[-1].get("reason") == reason
+
+
 def test_a_login_view_of_a_blueprint_and_an_app_under_a_prefix(
     audit: FlowAudit, events: Events
 ) -> None:
