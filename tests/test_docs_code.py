@@ -28,7 +28,7 @@ YOURS = {
 }
 """Names that stand for what a reader's app has already."""
 
-NOT_HERE = {"datasette", "httpbin", "somewhere"}
+NOT_HERE = {"datasette", "flask_appbuilder", "httpbin", "somewhere"}
 """Modules that examples import and the tests do not have."""
 
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
