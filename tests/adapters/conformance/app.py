@@ -33,8 +33,8 @@ __all__ = [
 LOGIN: Final = "/login"
 PASSWORD: Final = "only for tests"
 PAUSE_S: Final = 0.01
-SLOW_S: Final = 0.2
-"""Long enough that a client has left in the meantime, and that it is looked for."""
+SLOW_S: Final = 0.3
+"""Long enough that a client has left in the meantime, also on a busy machine."""
 JWT: Final = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbm4ifQ.c2lnbmF0dXJl"
 
 OWN: Final = (

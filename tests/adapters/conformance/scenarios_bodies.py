@@ -94,7 +94,7 @@ BODIES: Final = {
         plain("/stream", outcome="aborted", reason="client-left", bytes_out=1),
     ),
     "client-left-while-it-works": Scenario(
-        (Call("GET", "/wait", leaves_after_s=0.1),),
+        (Call("GET", "/wait", leaves_after_s=0.05),),
         plain("/wait", status=499, outcome="aborted", reason="client-left"),
     ),
     "short": get("/short", outcome="error", reason="incomplete"),
