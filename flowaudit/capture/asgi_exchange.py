@@ -6,7 +6,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from .facts import Facts, set_cookie_value
-from .heads import ASGI_NAMES
+from .heads import ASGI_NAMES, MAX_LENGTH_DIGITS
 from .intake import Intake
 from .targets import SAFE_IN_PATH
 
@@ -106,7 +106,8 @@ class AsgiExchange:
         for name, value in headers:
             which = _header_names[name]
             if which == _LENGTH:
-                self.length = int(value) if value.isdigit() else None
+                is_number = value.isdigit() and len(value) < MAX_LENGTH_DIGITS
+                self.length = int(value) if is_number else None
             elif which == _LOCATION:
                 facts.location = value.decode("latin-1")
             elif which == _COOKIE and cookies:

@@ -13,13 +13,24 @@ from ..policy.navigation import navigation
 from ..policy.proxies import Proxies
 from ..policy.redact import clean_host, redact_agent, redact_path
 
-__all__ = ["ASGI_NAMES", "ENVIRON_NAMES", "NOBODY", "Heads", "Names", "Visitor"]
+__all__ = [
+    "ASGI_NAMES",
+    "ENVIRON_NAMES",
+    "MAX_LENGTH_DIGITS",
+    "NOBODY",
+    "Heads",
+    "Names",
+    "Visitor",
+]
 
 CACHE_SIZE: Final = 4_096
 """Distinct clients remembered; emptied when full."""
 
 MAX_CACHED: Final = 4_096
 """Characters of the headers of a client that is remembered."""
+
+MAX_LENGTH_DIGITS: Final = 16
+"""A longer Content-Length is no number of bytes that anybody sends."""
 
 Raw = str | bytes | None
 

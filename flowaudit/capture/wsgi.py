@@ -1,14 +1,13 @@
 """The WSGI wrapper: watches what an app returns and changes none of it (PEP 3333)."""
 
 from collections.abc import Iterable
-from typing import Final
 from urllib.parse import quote
 
 from .beacon_wsgi import BeaconedWsgi
 from .context import current
 from .facts import Facts
 from .files import FILE_WRAPPER, remember_files
-from .heads import ENVIRON_NAMES
+from .heads import ENVIRON_NAMES, MAX_LENGTH_DIGITS
 from .intake import Intake
 from .payload import tapped_wsgi
 from .readable import readable_by, readable_text
@@ -24,9 +23,6 @@ from .wsgi_exchange import (
 )
 
 __all__ = ["ENVIRON_KEY", "Environ", "WSGIApp", "WsgiCapture", "begin_environ"]
-
-MAX_LENGTH_DIGITS: Final = 16
-"""A longer Content-Length is no number of bytes that anybody sends."""
 
 
 class WsgiCapture:

@@ -8,6 +8,7 @@ from ..policy.classify import INCOMPLETE
 from .context import current
 from .facts import Facts, set_cookie_value
 from .files import is_servers_file
+from .heads import MAX_LENGTH_DIGITS
 from .intake import Intake
 
 __all__ = [
@@ -102,7 +103,8 @@ class Exchange:
             for name, value in headers:
                 lowered = name.lower()
                 if lowered == "content-length":
-                    self.expected = int(value) if value.isdecimal() else None
+                    is_number = value.isdecimal() and len(value) < MAX_LENGTH_DIGITS
+                    self.expected = int(value) if is_number else None
                 elif lowered == "location":
                     facts.location = value
                 elif lowered == "set-cookie" and (cookies := self.audit.settings["session_cookie"]):

@@ -804,6 +804,7 @@ def test_a_function_of_the_apps_own_tells_the_route(audit: FlowAudit, events: Ev
     assert (event["route"], event["resource"], event["resource_id"]) == ("/p/{id}", "p", "1")
 
 
+ABSURD: Message = {**START, "headers": [(b"content-length", b"9" * 9_000)]}
 LONGER: Message = {**START, "headers": [(b"Content-Length", b"9")]}
 MORE: Message = {**BODY, "more_body": True}
 
@@ -815,11 +816,21 @@ MORE: Message = {**BODY, "more_body": True}
         ([START], 200, "error", "incomplete"),
         ([LONGER, BODY], 200, "error", "incomplete"),
         ([LONGER, MORE, BODY], 200, "ok", None),
+        ([ABSURD, BODY], 200, "ok", None),
         ([{**START, "status": 403}, MORE], 403, "denied", "forbidden"),
         ([BODY], 500, "error", "status"),
         ([], 500, "error", "status"),
     ],
-    ids=["no-end", "no-body", "too-short", "whole", "refusal", "no-start", "nothing"],
+    ids=[
+        "no-end",
+        "no-body",
+        "too-short",
+        "whole",
+        "absurd-length",
+        "refusal",
+        "no-start",
+        "nothing",
+    ],
 )
 def test_an_answer_that_is_not_whole_is_an_error(
     audit: FlowAudit,

@@ -28,6 +28,9 @@ def outcome_of(event: dict[str, Any]) -> tuple[Any, ...]:
         ("206 Part", {}, "POST", (206, "error", "incomplete")),
         ("200 OK", {"content-length": "5"}, "GET", (200, "ok", None)),
         ("200 OK", {"content-length": "4"}, "GET", (200, "ok", None)),
+        pytest.param(
+            "200 OK", {"content-length": "9" * 9_000}, "GET", (200, "ok", None), id="absurd"
+        ),
         ("200 OK", {}, "HEAD", (200, "ok", None)),
         ("204 None", {}, "GET", (204, "ok", None)),
         ("304 Same", {}, "GET", (304, "ok", None)),
@@ -52,6 +55,7 @@ def test_an_answer_shorter_than_it_says_is_an_error(
     Server(audit).run(audit.wsgi(app), environ(REQUEST_METHOD=method))
     audit.flush()
     assert [outcome_of(event) for event in events()] == [expected]
+    assert audit.counters["capture_failed"] == 0
 
 
 def test_what_was_written_counts_as_part_of_an_answer(audit: FlowAudit, events: Events) -> None:
