@@ -15,6 +15,7 @@ from .asgi_exchange import (
     Send,
 )
 from .asgi_http import HttpExchange
+from .asgi_strict import StrictHttpExchange
 from .asgi_websocket import WebsocketExchange
 from .beacon_asgi import BeaconedAsgi
 from .intake import Intake
@@ -37,6 +38,7 @@ class AsgiCapture:
         self.app: ASGIApp = BeaconedAsgi.around(tapped, audit.settings, enrich, ENRICH_KEY)
         self.audit = audit
         self._enrich = enrich
+        self._http = StrictHttpExchange if audit.has_strict else HttpExchange
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection, as the ASGI specification has it."""
@@ -48,7 +50,7 @@ class AsgiCapture:
         else:
             if not self.audit.is_open:
                 await run_in_threadpool(self.audit.open)  # a process's first: files, off the loop
-            exchange = HttpExchange if kind == "http" else WebsocketExchange
+            exchange = self._http if kind == "http" else WebsocketExchange
             await exchange(self.audit, self._enrich, scope, receive, send).run(self.app)
 
     def _is_inner(self, scope: Scope) -> bool:

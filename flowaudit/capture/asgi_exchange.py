@@ -116,14 +116,17 @@ class AsgiExchange:
 
     def finish_at_once(self) -> bool:
         """The event is in the spool when this returns True; else the vault must be asked first."""
-        scope, facts = self.scope, self.facts
-        enrich = scope.get(ENRICH_KEY, self.enrich)
+        self.add_enrichment()
+        return self.audit.finish_at_once(self.facts)
+
+    def add_enrichment(self) -> None:
+        """Let the framework tell what it knows."""
+        enrich = self.scope.get(ENRICH_KEY, self.enrich)
         if enrich is not None:
             try:
-                enrich(scope, facts)
+                enrich(self.scope, self.facts)
             except Exception as error:
                 self.audit.note_failure(error)
-        return self.audit.finish_at_once(facts)
 
     def fail(self, error: BaseException) -> None:
         """The app raised past everything; a server that cancels does so because the client left."""

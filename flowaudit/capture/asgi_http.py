@@ -30,13 +30,13 @@ _WITHOUT_BODY: Final = frozenset([204, 304])
 class HttpExchange(AsgiExchange):
     """One request: its event is made before the last message of its answer goes to the server."""
 
-    __slots__ = ("has_trailers", "is_body_read", "is_receiving", "lookout", "unsent")
+    __slots__ = ("has_trailers", "is_body_read", "is_late", "is_receiving", "lookout", "unsent")
 
     def __init__(
         self, audit: Intake, enrich: Enrich | None, scope: Scope, receive: Receive, send: Send
     ) -> None:
         super().__init__(audit, enrich, "request", scope, receive, send)
-        self.has_trailers = self.is_body_read = self.is_receiving = False
+        self.has_trailers = self.is_body_read = self.is_receiving = self.is_late = False
         self.lookout: Lookout | None = None
         self.unsent: Exception | None = None
         """What the server raised for the last message, or since nobody is there for one."""
@@ -81,6 +81,30 @@ class HttpExchange(AsgiExchange):
     async def watched_send(self, message: Message) -> None:
         """The server's `send`, watched."""
         facts = self.facts
+        message, is_last = self.watch(message)
+        if self.is_late and not facts.done:
+            await self.look_for_client()
+        is_last = is_last and not facts.done and facts.status is not None
+        if is_last and not self.finish_at_once():
+            await self.audit.finish_async(facts)
+        await self.pass_on(message, is_last)
+
+    async def pass_on(self, message: Message, is_last: bool) -> None:
+        """Give the server a message."""
+        facts = self.facts
+        try:
+            await self.send(message)
+        except Exception as error:
+            if isinstance(error, OSError):  # once the client is gone (ASGI, HTTP 2.4)
+                facts.disconnected = facts.disconnected or not facts.done
+                self.unsent = error
+            elif is_last:  # as for an answer that is shorter than its length
+                self.unsent = error
+            raise
+
+    def watch(self, message: Message) -> tuple[Message, bool]:
+        """What a message tells: it, and whether the client has the whole answer with it."""
+        facts = self.facts
         is_last = False
         try:
             kind = message["type"]
@@ -88,8 +112,7 @@ class HttpExchange(AsgiExchange):
                 is_last = self._weigh(message)
             elif kind == "http.response.start":
                 message, is_last = self._start(message)
-                if time.perf_counter_ns() - facts.start_ns > LOOK_AFTER_NS and not facts.done:
-                    await self._look_for_client()
+                self.is_late = time.perf_counter_ns() - facts.start_ns > LOOK_AFTER_NS
             elif kind == "http.response.trailers":
                 is_last = not message.get("more_trailers", False)
             elif kind == "http.response.pathsend":
@@ -100,18 +123,7 @@ class HttpExchange(AsgiExchange):
                 is_last = not (self.has_trailers or message.get("more_body", False))
         except Exception as error:  # a message that no server would take
             self.audit.note_failure(error)
-        is_last = is_last and not facts.done and facts.status is not None
-        if is_last and not self.finish_at_once():
-            await self.audit.finish_async(facts)
-        try:
-            await self.send(message)
-        except Exception as error:
-            if isinstance(error, OSError):  # once the client is gone (ASGI, HTTP 2.4)
-                facts.disconnected = facts.disconnected or not facts.done
-                self.unsent = error
-            elif is_last:  # as for an answer that is shorter than its length
-                self.unsent = error
-            raise
+        return message, is_last
 
     def _start(self, message: Message) -> tuple[Message, bool]:
         """The answer begins; whether the client has all of it with its head."""
@@ -137,11 +149,12 @@ class HttpExchange(AsgiExchange):
             facts.cause = facts.cause or INCOMPLETE  # the server will find it, after us
         return not self.has_trailers
 
-    async def _look_for_client(self) -> None:
-        """See whether the client has left while the app worked on an answer that now begins.
+    async def look_for_client(self) -> None:
+        """See once whether the client has left while the app worked on an answer that now begins.
 
         Servers tell an app that asks, and an app that answers in one piece does not ask.
         """
+        self.is_late = False
         if self.is_receiving or not (self.is_body_read or _has_no_body(self.scope)):
             return  # the app asks itself; or to ask would be to take its body
         if self.lookout is None:

@@ -1,12 +1,13 @@
 """From the facts of a request to its events: redacted, pseudonymised, classified."""
 
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 from ..errors import VaultError
-from ..event import ACTIONS, KINDS, Core, Personal, Pieces, member
+from ..event import ACTIONS, KINDS, Core, Personal, Pieces, cut, member
 from ..policy.classify import Verdict, classify
 from ..policy.redact import redact_query, redact_referer
 from ..policy.signs import attack_flags
@@ -131,6 +132,23 @@ class Composer:
     def late(self, facts: Facts) -> list[Event]:
         """The events of what the app told or did after the request's own event. As `compose`."""
         return self._beside(facts, self._who(facts))
+
+    def finished(self, facts: Facts) -> Pieces:
+        """The last event of a strict request: what it came to in the end, and how much it was."""
+        outcome, reason = self._classify(facts, facts.said_)
+        core = Core(
+            action="finished",
+            bytes_in=facts.bytes_in or None,
+            bytes_out=facts.bytes_out or None if facts.method != "HEAD" else None,
+            duration_us=(time.perf_counter_ns() - facts.start_ns) // 1_000,
+            kind="request",
+            of=facts.of,
+            outcome=outcome,
+            reason=reason,
+            status=facts.status,
+            ts=facts.ts,
+        )
+        return cut(core)
 
     # -- the request itself ------------------------------------------------------------------
 

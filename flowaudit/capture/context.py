@@ -170,7 +170,7 @@ def _still_open(what: str) -> Facts | None:
 
 def _tell_late(facts: Facts) -> None:
     """A sign-in or another event was told: it must not wait for an event that is made already."""
-    if facts.done and facts.hearer is not None:
+    if (facts.done or facts.is_told) and facts.hearer is not None:
         facts.hearer.hear_late(facts)
 
 

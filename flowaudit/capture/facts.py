@@ -169,6 +169,12 @@ class Facts(msgspec.Struct, eq=False):
     disconnected: bool = False
     done: bool = False
     said_: Said | None = None
+    of: int | None = None
+    """Of a strict request: the number of its event `received`."""
+    is_told: bool = False
+    """Of a strict request: its own event is made, and only `finished` is to come."""
+    told_n: int = 0
+    """Its number; 0 if it could not be kept."""
     payload: Payload | None = None
     """Its bodies, where the policy asks for what is in them."""
     hearer: Hearer | None = None
@@ -208,7 +214,7 @@ class Facts(msgspec.Struct, eq=False):
     @property
     def is_over(self) -> bool:
         """Whether no event of its own is to come; an open websocket has one more."""
-        return self.done and self.action != "accept"
+        return self.is_told or (self.done and self.action != "accept")
 
     @property
     def tells_others(self) -> bool:

@@ -93,8 +93,9 @@ def request_pieces(
     held = "" if roles is None else member("roles", roles)
     route = "" if facts.route is None else _names["route", facts.route]
     session = "" if session is None else f',"session":"{session}"'
+    of = "" if facts.of is None else f',"of":{facts.of}'
     after_n = (
-        f'{visitor.nav_member or target.nav_member},"outcome":"{outcome}"{privileged}{because}'
+        f'{visitor.nav_member or target.nav_member}{of},"outcome":"{outcome}"{privileged}{because}'
         f'{request}{thing}{held}{route}{rows}{session},"source":"'
     )
     status = "" if facts.status is None else f',"status":{facts.status}'

@@ -21,6 +21,7 @@ from .wsgi_exchange import (
     StartResponse,
     WSGIApp,
 )
+from .wsgi_strict import StrictExchange
 
 __all__ = ["ENVIRON_KEY", "Environ", "WSGIApp", "WsgiCapture", "begin_environ"]
 
@@ -54,7 +55,12 @@ class WsgiCapture:
         facts = begin_environ(self.audit, environ)
         if FILE_WRAPPER in environ and environ[FILE_WRAPPER].__class__ is not type:
             remember_files(environ)
-        exchange = Exchange(self.audit, self.enrich, environ, facts, start_response, current.get())
+        audit = self.audit
+        is_strict = audit.has_strict and audit.is_strict(facts)
+        kind = StrictExchange if is_strict else Exchange
+        exchange = kind(audit, self.enrich, environ, facts, start_response, current.get())
+        if isinstance(exchange, StrictExchange) and (refused := exchange.begin()) is not None:
+            return refused
         token = current.set(facts)
         try:
             body = self.app(environ, exchange.start_response)

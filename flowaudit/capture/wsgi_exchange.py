@@ -16,9 +16,11 @@ __all__ = [
     "ENVIRON_KEY",
     "Enrich",
     "Environ",
+    "ExcInfo",
     "Exchange",
     "StartResponse",
     "WSGIApp",
+    "Write",
 ]
 
 Environ = dict[str, Any]
@@ -95,6 +97,19 @@ class Exchange:
         self, status: str, headers: list[tuple[str, str]], exc_info: ExcInfo = None
     ) -> Write:
         """The server's `start_response`, watched."""
+        self.note_answer(status, headers)
+        return self.pass_on(status, headers, exc_info)
+
+    def pass_on(
+        self, status: str, headers: list[tuple[str, str]], exc_info: ExcInfo = None
+    ) -> Write:
+        """Let the server begin the answer."""
+        start = self.start
+        self.write = start(status, headers, exc_info) if exc_info else start(status, headers)
+        return self.watched_write
+
+    def note_answer(self, status: str, headers: list[tuple[str, str]]) -> None:
+        """What an answer's head tells: its status and length, where it leads, a new session."""
         facts = self.facts
         self.expected, self.headers = None, headers
         try:
@@ -112,9 +127,6 @@ class Exchange:
                     facts.new_session = session or facts.new_session
         except Exception as error:
             self.audit.note_failure(error)
-        start = self.start
-        self.write = start(status, headers, exc_info) if exc_info else start(status, headers)
-        return self.watched_write
 
     def watched_write(self, data: bytes) -> object:
         """The server's `write`, watched."""
@@ -151,17 +163,20 @@ class Exchange:
             return
         if facts.status is None:
             facts.status = 500  # the server's answer to an app that never began one
-        audit = self.audit
+        self.add_enrichment()
+        if not self.audit.finish_at_once(facts):
+            self.audit.finish_slowly(facts)
+        if self.around is not None and not self.around.done:
+            self.leave()  # whoever sends a request of its own may never close the answer
+
+    def add_enrichment(self) -> None:
+        """Let the framework tell what it knows."""
         enrich = self.environ.get(ENRICH_KEY, self.enrich)
         if enrich is not None:
             try:
-                enrich(self.environ, facts)
+                enrich(self.environ, self.facts)
             except Exception as error:
-                audit.note_failure(error)
-        if not audit.finish_at_once(facts):
-            audit.finish_slowly(facts)
-        if self.around is not None and not self.around.done:
-            self.leave()  # whoever sends a request of its own may never close the answer
+                self.audit.note_failure(error)
 
     def end(self) -> None:
         """The app has come to the end of its answer, which may be less than it has announced."""

@@ -189,10 +189,8 @@ def _durability(name: str, given: Mapping[str, Any], *, is_late: bool) -> str:
             "no durability in a rule by route, resource or actor_kind: it must be known before"
             " the handler runs",
         )
-    if value == "strict":
-        raise SettingError(
-            f"{name}.durability", value, "relaxed: this release cannot record strictly yet"
-        )
+    if value == "strict" and given.get("level") == "none":
+        raise SettingError(f"{name}.durability", value, "relaxed: of level none nothing is kept")
     return str(value)
 
 

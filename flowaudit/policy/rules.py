@@ -96,6 +96,11 @@ class Policy:
         """Whether any rule asks for what is in a body."""
         return any(rule.named is not None for rule in self.rules)
 
+    @property
+    def has_strict(self) -> bool:
+        """Whether any rule asks for requests to be recorded strictly."""
+        return any(rule.durability == "strict" for rule in self.rules)
+
     def decide(self, method: str, path: str) -> Decision:
         """What method and path (as sent, without query) decide of a request."""
         path = path[:MAX_PATH]

@@ -130,6 +130,17 @@ class Recorder:
             source, writer = self.live, self._writer
         return source is None or writer is None or writer.wait_for(source.last_n, timeout_s)
 
+    def when_durable(self, n: int, tell: Callable[[bool], None]) -> None:
+        """Call `tell` once, from any thread: with True when event `n` of this process's source
+        would survive a power cut, with False if the trail does not take it now.
+        """
+        with self._lock:
+            writer = self._writer
+        if writer is None or n == 0:
+            tell(False)
+        else:
+            writer.when_durable(n, tell)
+
     def close(self, timeout_s: float = CLOSE_S) -> None:
         """End the source: stop event, commit, checkpoint. A later event begins a new source.
 

@@ -2,6 +2,9 @@
 
 import threading
 import time
+from collections.abc import Callable
+from heapq import heappop, heappush
+from itertools import count
 from typing import Final
 
 from ..errors import FlowauditError
@@ -55,8 +58,11 @@ class Writer:
         self._is_hurried = False
         self._unsure: Taken | None = None  # handed to the trail, and no answer yet
         self._boot = boot_id() or "running"
-        self._committed = threading.Condition()  # owns _committed_n
+        self._committed = threading.Condition()  # owns the four below
         self._committed_n = 0
+        self._waiting: list[tuple[int, int, Callable[[bool], None]]] = []  # a heap
+        self._turns = count()
+        self._is_over = False
         self._thread = threading.Thread(target=self._run, name="flowaudit-writer", daemon=True)
         self._thread.start()
 
@@ -71,6 +77,20 @@ class Writer:
         self._source.wake.set()
         with self._committed:
             return self._committed.wait_for(lambda: self._committed_n >= n, timeout_s)
+
+    def when_durable(self, n: int, tell: Callable[[bool], None]) -> None:
+        """Call `tell` once: with True when the source's events up to `n` are durable, with False
+        when a commit fails before that. Comes from the writer's thread, or at once.
+        """
+        with self._committed:
+            is_durable, is_over = self._committed_n >= n, self._is_over
+            if not (is_durable or is_over):
+                heappush(self._waiting, (n, next(self._turns), tell))
+        if is_durable or is_over:
+            tell(is_durable)
+        else:
+            self._is_hurried = True
+            self._source.wake.set()
 
     def join(self, timeout_s: float) -> bool:
         """Wait for the thread to end; False if it has not."""
@@ -128,9 +148,14 @@ class Writer:
                     self._emission.emit(first, taken.pairs)
             self._unsure = None
             source.release(taken)
+            told = []
             with self._committed:
                 self._committed_n = taken.last_n
                 self._committed.notify_all()
+                while self._waiting and self._waiting[0][0] <= taken.last_n:
+                    told.append(heappop(self._waiting)[2])
+            for tell in told:
+                _tell(tell, True)
 
     def _report(self, loss: Loss) -> None:
         """A gap event for another source's loss, durable when this returns."""
@@ -138,14 +163,24 @@ class Writer:
             self._commit()
         self._commit()
 
+    def _disappoint(self, *, for_good: bool = False) -> None:
+        """Nobody who waits for something to be durable waits any longer."""
+        with self._committed:
+            waiting, self._waiting = self._waiting, []
+            self._is_over = for_good
+        for _, _, tell in waiting:
+            _tell(tell, False)
+
     def _fail(self, error: Exception) -> None:
         self.failed += 1
         self.failures += 1
+        self._disappoint()
         if self.failures % LOG_EVERY == 1:
             OPLOG.error("the trail cannot be written; events wait in the spool", error=str(error))
         self.give_up.wait(min(RETRY_S[0] * 2 ** min(self.failures, 10), RETRY_S[1]))
 
     def _end(self) -> None:
+        self._disappoint(for_good=True)
         is_whole = self._source.is_ended and not self._source.has_work
         try:
             if is_whole:
@@ -154,3 +189,11 @@ class Writer:
         except (FlowauditError, OSError, ValueError) as error:
             OPLOG.warning("the trail's end was not signed", error=str(error))
         self._source.spool.close(remove=is_whole)
+
+
+def _tell(tell: Callable[[bool], None], is_durable: bool) -> None:
+    """Let one who waits know; a fault of theirs must not end the writer."""
+    try:
+        tell(is_durable)
+    except Exception as error:
+        OPLOG.error("nobody could be told that an event is durable", error=repr(error))

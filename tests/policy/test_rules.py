@@ -112,7 +112,7 @@ def test_decisions_of_many_paths_stay_right() -> None:
         ("[[policy]]\nlevel = 'none'\nmethods = 'GET'\n", "methods"),
         ("[[policy]]\nlevel = 'none'\nmethods = ['G T']\n", "methods"),
         ("[[policy]]\nlevel = 'meta'\ndurability = 'hard'\n", r"policy\[0\]\.durability"),
-        ("[[policy]]\nlevel = 'meta'\ndurability = 'strict'\n", "cannot record strictly yet"),
+        ("[[policy]]\nlevel = 'none'\ndurability = 'strict'\n", "nothing is kept"),
         (
             "[[policy]]\nlevel='meta'\nroute='/a'\ndurability='relaxed'\n",
             "before the handler runs",
