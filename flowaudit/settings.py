@@ -166,7 +166,13 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "What of each committed event is also printed as a line of JSON: `core` or `whole`.",
         _part,
     ),
-    Setting("witnesses", (), "a list of places", "Where checkpoints are published.", _texts),
+    Setting(
+        "witnesses",
+        (),
+        "a list of folders",
+        "Folders, each on somebody else's disk, into which signed checkpoints are put.",
+        _texts,
+    ),
     Setting(
         "queue_size",
         16_384,

@@ -84,6 +84,7 @@ class Intake:
             queue_size=self.settings["queue_size"],
             group_ms=self.settings["group_ms"],
             emit=None if is_trial else self.settings["emit"],
+            witnesses=() if is_trial else self.settings["witnesses"],
         )
 
     # -- life --------------------------------------------------------------------------------

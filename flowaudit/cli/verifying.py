@@ -4,9 +4,11 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
-from ..report.words import printable
+from ..errors import TrailError
+from ..report.words import amount, printable
 from ..trail.check import verify_trail
 from ..trail.keys import load_verifier_key
+from ..trail.publishing import published_notes
 from ..trail.verification import Verification
 from .options import add_format, add_trail, trail_paths
 from .output import print_csv, print_json
@@ -24,7 +26,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="check that nothing in the trail was changed, removed or cut",
         description="Check every entry, tile, head, checkpoint and source. Writes nothing. "
         "Exit status 0 only if all of it holds.",
-        epilog="example: flowaudit verify --trail flowaudit.db --key auditor/flowaudit.pub",
+        epilog="example: flowaudit verify --trail flowaudit.db --key auditor/flowaudit.pub"
+        " --against /mnt/witness",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_trail(parser)
@@ -34,6 +37,14 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         metavar="FILE",
         help="the public key that must have signed; default: TRAIL.pub beside the trail",
     )
+    parser.add_argument(
+        "--against",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="WITNESSED",
+        help="a checkpoint that was kept elsewhere, or a folder of such; may be repeated",
+    )
     add_format(parser)
     parser.set_defaults(run=run)
 
@@ -42,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     """Verify, and say what was found."""
     paths = trail_paths(args)
     key = load_verifier_key(paths, args.key) if args.key else None
-    found = verify_trail(paths, key=key)
+    found = verify_trail(paths, key=key, witnessed=_witnessed(args.against))
     if args.format == "json":
         print_json({**asdict(found), "after_checkpoint": found.after_checkpoint})
     elif args.format == "csv":
@@ -50,6 +61,20 @@ def run(args: argparse.Namespace) -> int:
     else:
         _print_text(found)
     return 0 if found.ok else 1
+
+
+def _witnessed(places: list[Path]) -> list[str]:
+    """The notes in files and folders. Raises `TrailError` where there are none to read."""
+    notes: list[str] = []
+    for place in places:
+        try:
+            found = published_notes(place)
+        except OSError as error:
+            raise TrailError(f"witnessed checkpoints {place}: {error.strerror}") from error
+        if not found:
+            raise TrailError(f"witnessed checkpoints {place}: the folder holds none")
+        notes += found
+    return notes
 
 
 def _print_text(found: Verification) -> None:
@@ -65,6 +90,9 @@ def _print_text(found: Verification) -> None:
             print(f"  … and {len(found.problems) - SHOWN:,} more (--format json has all)")
     signer = printable(found.signed_by) if found.signed_by else "nobody"
     print(f"Signed by the operator ({signer}), {found.witnesses} witnesses.")
+    if found.witnessed:
+        kept = amount(found.witnessed, "checkpoint that was", "checkpoints that were")
+        print(f"Held against {kept} kept elsewhere.")
     print(f"Root {found.root} over {found.size:,} entries.")
     for count, what in (
         (found.after_checkpoint, "entries came after the last checkpoint and are not signed yet"),

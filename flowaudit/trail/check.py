@@ -7,7 +7,7 @@ says so. It reads once, in order, and its memory does not grow with the trail's 
 """
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -25,6 +25,7 @@ from .numbering import Numbering, uncovered
 from .paths import TrailPaths
 from .reader import TrailReader
 from .verification import Problem, Verification
+from .witnessed import against_witnessed
 
 __all__ = ["verify_trail"]
 
@@ -75,19 +76,23 @@ class _Walk:
     gaps: int = 0
 
 
-def verify_trail(trail: Path | TrailPaths, *, key: VerifierKey | None = None) -> Verification:
+def verify_trail(
+    trail: Path | TrailPaths, *, key: VerifierKey | None = None, witnessed: Sequence[str] = ()
+) -> Verification:
     """Verify a trail by the whole of its format, without writing anything.
 
     Args:
         trail: the trail's file.
         key: the key that checkpoints must be signed with; `TRAIL.pub` if not given.
+        witnessed: checkpoints, as signed notes, that were kept elsewhere.
 
     Raises `NotATrailError` if the file is no trail at all.
     """
     paths = trail if isinstance(trail, TrailPaths) else TrailPaths.of(trail)
     with TrailReader(paths.trail) as reader:
         problems: list[Problem] = []
-        marks, signed_by = _checkpoints(reader, key or _key(paths, problems), problems)
+        key = key or _key(paths, problems)
+        marks, signed_by = _checkpoints(reader, key, problems)
         suspects = list(_tiles(reader))
         walk = _Walk(reader, marks, [problem.seq or 0 for problem in suspects])
         problems += suspects
@@ -95,6 +100,7 @@ def verify_trail(trail: Path | TrailPaths, *, key: VerifierKey | None = None) ->
         problems += _ends(walk)
         problems += walk.numbering.problems(reader.sources())
         problems += _unexplained_erasures(walk)
+        problems += against_witnessed(reader, key, witnessed)
         return Verification(
             ok=not problems,
             size=reader.size,
@@ -106,6 +112,7 @@ def verify_trail(trail: Path | TrailPaths, *, key: VerifierKey | None = None) ->
             waiting=waiting_records(paths.spool),
             erased=sum(last - first + 1 for first, last in walk.sealed),
             gaps=walk.gaps,
+            witnessed=len(witnessed),
         )
 
 

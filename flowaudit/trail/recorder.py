@@ -8,7 +8,7 @@ import atexit
 import os
 import threading
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from ..event import Core, Personal, Pieces, Value, cut
@@ -44,12 +44,14 @@ class Recorder:
         queue_size: int,
         group_ms: int,
         emit: str | None = None,
+        witnesses: Sequence[str] = (),
     ) -> None:
         self._paths = paths
         self._facts = process_facts
         self._clock_us = clock_us
         self._queue_size = queue_size
         self._group_s = group_ms / 1_000
+        self._witnesses = witnesses
         self._emission = Emission(emit) if emit is not None else None
         self._lock = threading.Lock()  # owns the two below
         self.live: LiveSource | None = None
@@ -186,7 +188,9 @@ class Recorder:
                 )
                 while self._untold and source.put_gap(self._untold[0]):
                     del self._untold[0]
-                self._writer = Writer(source, self._paths, self._group_s, self._emission)
+                self._writer = Writer(
+                    source, self._paths, self._group_s, self._emission, self._witnesses
+                )
                 self.live = source
             return self.live
 

@@ -88,6 +88,9 @@ class Trail:
         self._key: Ed25519PrivateKey | None = None
         self._origin = ""
         self._checkpointed = 0.0
+        self.signed: tuple[int, str] | None = None
+        """Size and note of the newest checkpoint that this object has signed and committed."""
+        self._signing: tuple[int, str] | None = None
         self._guard = ConnectionGuard(self.paths.trail)
 
     def __enter__(self) -> Self:
@@ -220,6 +223,7 @@ class Trail:
             self._key = load_or_make_key(self.paths, self._origin)
         note = sign_checkpoint(self._key, self._origin, tree.size, tree.root())
         db.execute("INSERT OR IGNORE INTO checkpoint VALUES (?, ?)", (tree.size, note))
+        self._signing = tree.size, note
         self._checkpointed = time.monotonic()
 
     @contextmanager
@@ -229,8 +233,10 @@ class Trail:
                 db = guard.connection or self._open()
                 db.execute("BEGIN IMMEDIATE")
                 try:
+                    self._signing = None
                     yield db
                     db.execute("COMMIT")
+                    self.signed = self._signing or self.signed
                 except BaseException:
                     if db.in_transaction:
                         db.execute("ROLLBACK")

@@ -35,6 +35,8 @@ class Verification:
     """Entries whose personal part is gone."""
     gaps: int = 0
     """Gap events: losses that the trail itself reports."""
+    witnessed: int = 0
+    """Checkpoints kept elsewhere that it was held against."""
 
     @property
     def after_checkpoint(self) -> int:

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
 from itertools import count
 from typing import Final
@@ -12,6 +12,7 @@ from ..oplog import OPLOG
 from .adoption import Loss, adopt_dead_sources
 from .emission import Emission
 from .paths import TrailPaths
+from .publishing import Publisher
 from .ring import boot_id
 from .source import GROUP_EVENTS, LiveSource
 from .spool import Taken
@@ -44,6 +45,7 @@ class Writer:
         paths: TrailPaths,
         group_s: float,
         emission: Emission | None = None,
+        witnesses: Sequence[str] = (),
     ) -> None:
         self.give_up = threading.Event()
         """Set to end although the trail takes nothing; the spool is left for adoption."""
@@ -54,6 +56,7 @@ class Writer:
         self._source = source
         self._group_s = group_s
         self._emission = emission
+        self._publisher = Publisher(witnesses)
         self._trail = Trail(paths, lock_timeout_s=None)
         self._is_hurried = False
         self._unsure: Taken | None = None  # handed to the trail, and no answer yet
@@ -148,6 +151,7 @@ class Writer:
                     self._emission.emit(first, taken.pairs)
             self._unsure = None
             source.release(taken)
+            self._publish()
             told = []
             with self._committed:
                 self._committed_n = taken.last_n
@@ -156,6 +160,10 @@ class Writer:
                     told.append(heappop(self._waiting)[2])
             for tell in told:
                 _tell(tell, True)
+
+    def _publish(self, *, now: bool = False) -> None:
+        if self._trail.signed is not None:
+            self._publisher.publish(self._trail.origin, self._trail.signed, now=now)
 
     def _report(self, loss: Loss) -> None:
         """A gap event for another source's loss, durable when this returns."""
@@ -186,6 +194,7 @@ class Writer:
             if is_whole:
                 self._trail.append([], self._source.id, 0)
             self._trail.close()
+            self._publish(now=True)
         except (FlowauditError, OSError, ValueError) as error:
             OPLOG.warning("the trail's end was not signed", error=str(error))
         self._source.spool.close(remove=is_whole)
