@@ -11,8 +11,8 @@ import pytest
 
 from flowaudit import FlowAudit
 
+from ..capture.asgi_driver import scope
 from ..capture.payload_policy import MULTIPART, policy_file
-from ..capture.test_asgi import scope
 from ..capture.test_wsgi import Server, environ
 
 Events = Callable[..., list[dict[str, Any]]]

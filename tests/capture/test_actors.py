@@ -8,7 +8,7 @@ import pytest
 import flowaudit
 from flowaudit import FlowAudit
 
-from .test_asgi import BODY, START, call, scope
+from .asgi_driver import BODY, START, call, scope
 
 Events = Callable[..., list[dict[str, Any]]]
 AGENT = "Mozilla/5.0 (compatible; ChatGPT-User/1.0; +https://openai.com/bot)"

@@ -13,7 +13,7 @@ from flowaudit import FlowAudit
 from flowaudit.errors import VaultError
 from flowaudit.vault.tokens import Vault
 
-from .test_asgi import BODY, START, call, scope
+from .asgi_driver import BODY, START, call, scope
 
 Events = Callable[..., list[dict[str, Any]]]
 

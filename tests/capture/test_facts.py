@@ -9,7 +9,7 @@ from flowaudit.capture.asgi import AsgiCapture
 from flowaudit.capture.facts import Actor, Facts
 from flowaudit.vault.tokens import Vault
 
-from .test_asgi import BODY, START, call, scope
+from .asgi_driver import BODY, START, call, scope
 
 Events = Callable[..., list[dict[str, Any]]]
 

@@ -11,7 +11,7 @@ import flowaudit
 from flowaudit import Actor, FlowAudit
 from flowaudit.vault.tokens import Vault
 
-from .test_asgi import BODY, START, call, scope
+from .asgi_driver import BODY, START, call, scope
 
 Events = Callable[..., list[dict[str, Any]]]
 HEADERS = [

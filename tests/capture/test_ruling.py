@@ -17,8 +17,8 @@ from flowaudit.capture.process import process_facts
 from flowaudit.cli.main import main
 from flowaudit.event import MAX_CORE_BYTES, Core, encode_core
 
+from .asgi_driver import BODY, START, Events, answering, call, scope
 from .payload_policy import policy_file
-from .test_asgi import BODY, START, Events, answering, call, scope
 
 RULES = """
 [[policy]]

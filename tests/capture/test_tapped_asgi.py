@@ -9,6 +9,9 @@ from flowaudit import FlowAudit
 
 from .payload_policy import EVERYTHING, policy_file
 from .test_asgi import *  # noqa: F403
+from .test_asgi_answers import *  # noqa: F403
+from .test_asgi_life import *  # noqa: F403
+from .test_asgi_talks import *  # noqa: F403
 
 del test_a_request_gives_one_event_with_both_parts  # noqa: F821  (its event has `data` now)
 

@@ -15,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 import flowaudit
 from flowaudit import FlowAudit
 
-from .test_asgi import BODY, START, call, scope
+from .asgi_driver import BODY, START, call, scope
 
 Events = Callable[..., list[dict[str, Any]]]
 Work = Callable[[int], None]

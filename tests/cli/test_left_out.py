@@ -12,7 +12,7 @@ from flowaudit.journeys.engine import Engine
 from flowaudit.journeys.left_out import LeftOut, left_out
 from flowaudit.report.exclusions import exclusion_sentence
 
-from ..capture.test_asgi import BODY, START, answering, call, scope
+from ..capture.asgi_driver import BODY, START, answering, call, scope
 
 pytest.importorskip("duckdb")
 

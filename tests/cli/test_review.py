@@ -8,7 +8,7 @@ import pytest
 
 import flowaudit
 from flowaudit.cli.main import main
-from tests.capture.test_asgi import BODY, START, call, scope
+from tests.capture.asgi_driver import BODY, START, call, scope
 from tests.review.scenes import failed, request
 
 pytest.importorskip("duckdb")

@@ -18,7 +18,7 @@ import pytest
 import flowaudit
 from flowaudit import FlowAudit
 
-from ..capture.test_asgi import BODY, START, call, scope
+from ..capture.asgi_driver import BODY, START, call, scope
 from ..capture.test_wsgi import Server, environ
 
 RNG_WORDS = ["correct-horse-battery", "hunter2", "Tr0ub4dor&3", "pa55word!", "s3cr3t-Phrase"]
