@@ -8,7 +8,8 @@ from django.http.response import HttpResponseBase
 
 from flowaudit import Actor, FlowAudit
 from flowaudit.capture.facts import Facts
-from flowaudit.capture.routes import hide_secrets, resource_of
+from flowaudit.capture.mounts import below
+from flowaudit.capture.routes import hide_secrets, resource_of, route_template
 
 from .people import actor_of
 from .project import ActorOption
@@ -36,7 +37,8 @@ def enrich(
     """
     match = request.resolver_match
     if match is not None:
-        facts.route = facts.route or template_of(match.route)
+        if facts.route is None:
+            facts.route = route_template(_mount(request, facts), template_of(match.route))
         facts.target = hide_secrets(facts.target, facts.route, match.kwargs)
         is_file = getattr(match.func, "__module__", None) in _STATIC
         if match.kwargs and facts.resource is None and not is_file:
@@ -47,6 +49,16 @@ def enrich(
         facts.status = response.status_code
         facts.location = response.headers.get("Location")
         facts.cause = facts.cause or cause_of(request, response, facts)
+
+
+def _mount(request: HttpRequest, facts: Facts) -> str:
+    """Where this project is mounted in another app, as far as Django's own prefix is not another:
+    one that is set, or that Apache's rewriting left.
+    """
+    meta = request.META
+    if settings.FORCE_SCRIPT_NAME or "SCRIPT_URL" in meta or "REDIRECT_URL" in meta:
+        return ""
+    return below(facts, meta.get("SCRIPT_NAME"))
 
 
 def _who(

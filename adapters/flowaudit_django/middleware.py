@@ -18,6 +18,7 @@ from flowaudit.capture.asgi_exchange import ENRICH_KEY, SCOPE_KEY
 from flowaudit.capture.beacon import Beacon, Reply
 from flowaudit.capture.context import current
 from flowaudit.capture.facts import Facts
+from flowaudit.capture.mounts import facts_around_asgi, facts_around_wsgi
 from flowaudit.capture.wsgi import ENVIRON_KEY, begin_environ
 
 from .beacon import beacon_reply, beacon_response
@@ -184,8 +185,11 @@ class _Exchange:
 
 def _facts_of_a_wrapper(request: HttpRequest) -> Facts | None:
     """The request's facts if a wrapper stands outside, or the middleware is listed twice."""
-    outer = _scope(request).get(SCOPE_KEY) or request.META.get(ENVIRON_KEY)
-    return outer if isinstance(outer, Facts) else None
+    scope = _scope(request)
+    outer = scope.get(SCOPE_KEY) or request.META.get(ENVIRON_KEY)
+    if isinstance(outer, Facts):
+        return outer
+    return facts_around_asgi(scope) if scope else facts_around_wsgi(request.META)
 
 
 def _begin(audit: FlowAudit, request: HttpRequest) -> Facts:

@@ -17,8 +17,11 @@ Scope = MutableMapping[str, Any]
 def take_route(scope: Scope, facts: Facts) -> None:
     """Set the template, and the resource that its parameters name."""
     route = scope.get("route")
-    facts.route = facts.route or _route(scope, route)
     parameters = scope.get("path_params")
+    if facts.route is None:
+        facts.route = _route(scope, route)
+    elif parameters:  # told by an app of another kind, below a mount whose values it has as text
+        facts.route = _without_values(facts.route, facts.route, parameters)
     if parameters:
         facts.target = hide_secrets(facts.target, facts.route, parameters)
     if parameters and facts.resource is None:

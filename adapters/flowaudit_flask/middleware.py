@@ -6,7 +6,7 @@ the app did not.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import lru_cache
 from inspect import iscoroutinefunction
 from typing import Any, Final
@@ -27,6 +27,7 @@ from werkzeug.exceptions import MethodNotAllowed
 from flowaudit import Actor, FlowAudit
 from flowaudit.capture.context import current
 from flowaudit.capture.facts import Facts
+from flowaudit.capture.mounts import below
 from flowaudit.capture.routes import hide_secrets, resource_of, route_template
 from flowaudit.capture.wsgi import WsgiCapture
 from flowaudit.errors import SettingError
@@ -38,17 +39,6 @@ __all__ = ["FlowAuditFlask", "template_of"]
 Ask = Callable[[Request], "Actor | str | None"]
 
 _CONVERTER: Final = re.compile(r"<(?:(?P<kind>[^:<>(]+)(?:\([^<>]*\))?:)?(?P<name>[^<>:]+)>")
-
-_ROOT_KEY: Final = "flowaudit.root"
-"""Where an app that others are mounted in leaves its own SCRIPT_NAME."""
-
-
-class _Capture(WsgiCapture):
-    """The wrapper around one app; several may stand inside each other."""
-
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        environ.setdefault(_ROOT_KEY, environ.get("SCRIPT_NAME", ""))
-        return super().__call__(environ, start_response)
 
 
 class FlowAuditFlask:
@@ -74,7 +64,7 @@ class FlowAuditFlask:
 
     def init_app(self, app: Flask) -> None:
         """Put the wrapper around an app and listen to its signals."""
-        app.wsgi_app = _Capture(app.wsgi_app, self.audit)  # type: ignore[method-assign]
+        app.wsgi_app = WsgiCapture(app.wsgi_app, self.audit)  # type: ignore[method-assign]
         app.extensions["flowaudit"] = self
         request_started.connect(self._started, app)
         request_finished.connect(self._finished, app)
@@ -122,9 +112,8 @@ class FlowAuditFlask:
         if rule is None:
             return
         template, catch_alls = template_of(rule.rule)
-        environ = request.environ
-        root = environ.get(_ROOT_KEY, "")
-        facts.route = route_template(environ.get("SCRIPT_NAME", "")[len(root) :], template)
+        mount = below(facts, request.environ.get("SCRIPT_NAME"))
+        facts.route = route_template(mount, template)
         if values:
             facts.target = hide_secrets(facts.target, facts.route, values)
         named = {k: v for k, v in (values or {}).items() if k not in catch_alls}

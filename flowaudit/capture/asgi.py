@@ -19,6 +19,7 @@ from .asgi_strict import StrictHttpExchange
 from .asgi_websocket import WebsocketExchange
 from .beacon_asgi import BeaconedAsgi
 from .intake import Intake
+from .mounts import A2WSGI_ENVIRON, enrich_from_within, facts_around_asgi
 from .payload import tapped_asgi
 
 __all__ = ["SCOPE_KEY", "ASGIApp", "AsgiCapture", "Scope"]
@@ -59,10 +60,19 @@ class AsgiCapture:
         """
         outer = scope.get(SCOPE_KEY)
         if outer is None:
-            return False
+            return A2WSGI_ENVIRON in scope and self._is_mounted(scope)
         if self._enrich is not None:
             scope.setdefault(ENRICH_KEY, self._enrich)
         return self.audit.hears(outer)
+
+    def _is_mounted(self, scope: Scope) -> bool:
+        """Whether a wrapper around the WSGI app outside records this request."""
+        outer = facts_around_asgi(scope)
+        if outer is None or not self.audit.hears(outer):
+            return False
+        scope[SCOPE_KEY] = outer
+        enrich_from_within(scope, outer, self._enrich)
+        return True
 
     async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def closing_send(message: Message) -> None:

@@ -156,6 +156,7 @@ def _begin(audit: Intake, kind: str, scope: Scope) -> Facts:
             raw or quote(scope.get("path", ""), safe=SAFE_IN_PATH),
             not raw,
         )
+        facts.root = scope.get("root_path") or ""
         query = scope.get("query_string")
         if query:
             # test clients give text
@@ -163,6 +164,7 @@ def _begin(audit: Intake, kind: str, scope: Scope) -> Facts:
     except Exception as error:
         audit.note_failure(error)
         facts = Facts(audit.now_us(), "GET", kind=kind, hearer=audit)
+    facts.is_asgi = True
     scope[SCOPE_KEY] = facts
     return facts
 

@@ -168,6 +168,9 @@ class Facts(msgspec.Struct, eq=False):
     cause: str | None = None
     disconnected: bool = False
     done: bool = False
+    root: str = ""
+    """The path below which it came in (`SCRIPT_NAME`, `root_path`), as the server said it."""
+    is_asgi: bool = False
     said_: Said | None = None
     of: int | None = None
     """Of a strict request: the number of its event `received`."""

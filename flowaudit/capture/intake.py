@@ -12,7 +12,7 @@ from ..errors import SettingError
 from ..event import Pieces
 from ..oplog import OPLOG
 from ..policy.proxies import Proxies
-from ..policy.rule import NO_RULE, Rule
+from ..policy.rule import NO_RULE
 from ..policy.rules import Policy
 from ..trail.paths import TrailPaths, check_is_trail
 from ..trail.recorder import Recorder
@@ -258,7 +258,7 @@ class Intake:
         """Spool a strict request's `received`. Its number, 0 if it can't be kept. Never raises."""
         facts.action = "received"
         try:
-            facts.of = self._recorder.append_cut(self._composer.compose(facts)[1], False) or None
+            facts.of = self._recorder.append_cut(self._compose(facts)[1], False) or None
         except Exception as error:
             self._fail(facts, error, finishes=False)
             facts.done = False
@@ -275,7 +275,7 @@ class Intake:
         try:
             if facts.payload is not None:
                 self._add_payload(facts, facts.payload)
-            beside, event = self._composer.compose(facts)
+            beside, event = self._compose(facts)
             for core, personal in beside:
                 self._recorder.append(core, personal)
             n = self._recorder.append_cut(event, False)
@@ -393,11 +393,10 @@ class Intake:
         """As `finish`, after `finish_at_once` could not."""
         facts.done = True
         try:
-            try:
-                rule, beside, event = self._compose(facts)
-            except Exception as error:
-                self._mend(facts, error)
-                rule, beside, event = self._compose(facts)
+            rule = NO_RULE if self._rulings is None else self._rulings.rule(facts)
+            if facts.payload is not None:
+                self._add_payload(facts, facts.payload)
+            beside, event = self._compose(facts)
             for core, personal in beside:
                 self._recorder.append(core, personal)
             if rule.level == "none":
@@ -407,12 +406,13 @@ class Intake:
         except Exception as error:
             self._fail(facts, error)
 
-    def _compose(self, facts: Facts) -> tuple[Rule, list[Event], Pieces]:
-        """The rule that decides, the events beside a request, and its own."""
-        rule = NO_RULE if self._rulings is None else self._rulings.rule(facts)
-        if facts.payload is not None:
-            self._add_payload(facts, facts.payload)
-        return rule, *self._composer.compose(facts)
+    def _compose(self, facts: Facts) -> tuple[list[Event], Pieces]:
+        """The events beside a request, and its own: of what can be read, where all can't be."""
+        try:
+            return self._composer.compose(facts)
+        except Exception as error:
+            self._mend(facts, error)
+            return self._composer.compose(facts)
 
     def _mend(self, facts: Facts, error: Exception) -> None:
         """No event could be made of these facts: then of what can be read of them."""

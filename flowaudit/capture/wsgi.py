@@ -9,6 +9,7 @@ from .facts import Facts
 from .files import FILE_WRAPPER, remember_files
 from .heads import ENVIRON_NAMES, MAX_LENGTH_DIGITS
 from .intake import Intake
+from .mounts import facts_around_wsgi
 from .payload import tapped_wsgi
 from .readable import readable_by, readable_text
 from .targets import SAFE_IN_PATH
@@ -21,6 +22,7 @@ from .wsgi_exchange import (
     StartResponse,
     WSGIApp,
 )
+from .wsgi_mounted import MountedExchange
 from .wsgi_strict import StrictExchange
 
 __all__ = ["ENVIRON_KEY", "Environ", "WSGIApp", "WsgiCapture", "begin_environ"]
@@ -52,13 +54,20 @@ class WsgiCapture:
                 environ.setdefault(ENRICH_KEY, self.enrich)
             if self.audit.hears(outer):
                 return self.app(environ, start_response)
+        around = current.get()
+        if around is not None and around.is_asgi:
+            outer = facts_around_wsgi(environ)
+            if outer is not None and self.audit.hears(outer):
+                return self._answer_mounted(environ, start_response, outer)
         facts = begin_environ(self.audit, environ)
+        if isinstance(outer, Facts):
+            facts.root = outer.root
         if FILE_WRAPPER in environ and environ[FILE_WRAPPER].__class__ is not type:
             remember_files(environ)
         audit = self.audit
         is_strict = audit.has_strict and audit.is_strict(facts)
         kind = StrictExchange if is_strict else Exchange
-        exchange = kind(audit, self.enrich, environ, facts, start_response, current.get())
+        exchange = kind(audit, self.enrich, environ, facts, start_response, around)
         if isinstance(exchange, StrictExchange) and (refused := exchange.begin()) is not None:
             return refused
         token = current.set(facts)
@@ -66,6 +75,18 @@ class WsgiCapture:
             body = self.app(environ, exchange.start_response)
         except BaseException as error:
             current.reset(token)
+            exchange.fail(error)
+            raise
+        return exchange.wrap(body)
+
+    def _answer_mounted(
+        self, environ: Environ, start_response: StartResponse, outer: Facts
+    ) -> Iterable[bytes]:
+        """Serve a request that a wrapper around the ASGI app outside records."""
+        exchange = MountedExchange(self.audit, self.enrich, environ, outer, start_response)
+        try:
+            body = self.app(environ, exchange.start_response)
+        except BaseException as error:
             exchange.fail(error)
             raise
         return exchange.wrap(body)
@@ -90,6 +111,8 @@ def begin_environ(audit: Intake, environ: Environ, target: bytes | str | None = 
             not target,
         )
         facts.query = get("QUERY_STRING") or ""
+        if "SCRIPT_NAME" in environ:
+            facts.root = environ["SCRIPT_NAME"]
         length = get("CONTENT_LENGTH")
         if length and (text := str(length)).isdecimal() and len(text) < MAX_LENGTH_DIGITS:
             facts.bytes_in = int(text)  # test clients give a number

@@ -173,3 +173,17 @@ def test_what_can_be_read_of_bodies_is_told(
     assert event["data"]["response"]["bytes"] == 7
     assert name == "wsgi.input" or seen == [value]
     assert (value is None) <= (seen == [None])
+
+
+@pytest.mark.parametrize("value", ODD.values(), ids=ODD)
+@pytest.mark.parametrize("name", ["HTTP_COOKIE", "HTTP_REFERER", "QUERY_STRING", "PATH_INFO"])
+def test_a_strict_request_is_answered_all_the_same(
+    make_audit: Callable[..., FlowAudit], tmp_path: Path, events: Events, name: str, value: Any
+) -> None:
+    policy = policy_file(
+        tmp_path, '[[policy]]\npath = "/**"\nlevel = "meta"\ndurability = "strict"\n'
+    )
+    audit = make_audit(policy=policy, session_cookie=["sid"], query_keys=["q"])
+    server = Server(audit).run(audit.wsgi(answering([b"x"])), environ(**WHOLE) | {name: value})
+    assert server.status == "200 OK"
+    assert [event.get("action") for event in told(audit, events)] == ["received", None, "finished"]
