@@ -77,6 +77,7 @@ class FlowAuditFlask:
             try:
                 signals.connect(sender)
                 self._take_route(facts)
+                people.keep_session_keys()
                 facts.session = facts.session or people.session_id()
             except Exception as error:
                 self.audit.note_failure(error)

@@ -14,7 +14,7 @@ from flowaudit import login, login_failed, logout, record
 from flowaudit.capture.context import current
 from flowaudit.capture.people import identity_of, name_of, roles_of
 
-from .people import identity_of_login, session_id
+from .people import identity_of_login, session_id, was_protected
 
 __all__ = ["connect"]
 
@@ -55,7 +55,7 @@ def _login_required(sender: Flask, **_: Any) -> None:
 
 def _protected(sender: Flask, **_: Any) -> None:
     facts = current.get()
-    if facts is not None:
+    if facts is not None and was_protected():
         facts.said.note({"session_protected": True})
 
 
