@@ -51,8 +51,12 @@ class AsgiCapture:
         else:
             if not self.audit.is_open:
                 await run_in_threadpool(self.audit.open)  # a process's first: files, off the loop
-            exchange = self._http if kind == "http" else WebsocketExchange
-            await exchange(self.audit, self._enrich, scope, receive, send).run(self.app)
+            outer = scope.get(SCOPE_KEY)
+            made = self._http if kind == "http" else WebsocketExchange
+            exchange = made(self.audit, self._enrich, scope, receive, send)
+            if outer is not None:
+                exchange.facts.outer = outer
+            await exchange.run(self.app)
 
     def _is_inner(self, scope: Scope) -> bool:
         """Whether a wrapper outside takes this request into the same trail: then this one only

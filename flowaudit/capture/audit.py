@@ -1,8 +1,7 @@
 """The class `FlowAudit`: one app's way into one trail."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from typing import Any
 
 from ..event import ACTIONS, KINDS, Core, Personal, clean_map
@@ -12,7 +11,7 @@ from .asgi import ASGIApp, AsgiCapture, Scope
 from .context import current
 from .facts import Actor, Facts
 from .intake import Intake
-from .jobs import carried_of, job_facts
+from .jobs import Job, carried_of, job_facts
 from .logs import add_request_fields
 from .wsgi import Environ, WSGIApp, WsgiCapture
 
@@ -88,7 +87,6 @@ class FlowAudit(Intake):
         """Wrap any WSGI app. `enrich` may set the route of a request when the app has answered."""
         return WsgiCapture(app, self, enrich)
 
-    @contextmanager
     def job(
         self,
         name: str,
@@ -96,10 +94,11 @@ class FlowAudit(Intake):
         actor: Actor | str | None = None,
         roles: Iterable[str] = (),
         carried: Mapping[str, object] | None = None,
-    ) -> Iterator[None]:
+    ) -> Job:
         """Work outside requests: what is said inside belongs to it; it is itself a `note` event.
 
-        Inside another job, or in a request, it is done for whoever acts there, unless told.
+        For `with`, or as the decorator of a function or coroutine function. Inside another job,
+        or in a request, it is done for whoever acts there, unless told.
 
         Args:
             name: what the job is called; recorded as the route `job:NAME`.
@@ -108,20 +107,19 @@ class FlowAudit(Intake):
             roles: their roles, unless an `Actor` tells them.
             carried: what `carry` gave where the job was ordered: its actor is the job's, unless
                 `actor` names another, and its request and trace lead from the job to the order.
+
+        As a decorator it raises `TypeError` for a generator function, whose work is done later
+        and elsewhere: there `with` stands inside.
         """
         if actor is not None and not isinstance(actor, Actor):
             actor = Actor(actor, roles=roles)
-        facts = job_facts(self.now_us(), name, actor, carried, current.get())
-        facts.hearer = self
-        token = current.set(facts)
-        try:
-            yield
-        except BaseException as error:
-            facts.exception = error
-            raise
-        finally:
-            current.reset(token)
-            self.finish(facts)
+
+        def begin() -> Facts:
+            facts = job_facts(self.now_us(), name, actor, carried, current.get())
+            facts.hearer = self
+            return facts
+
+        return Job(begin, self.finish)
 
     def carry(self) -> dict[str, str]:
         """Who acts in the running request or job, for work that it orders; empty outside both.

@@ -182,6 +182,8 @@ class Facts(msgspec.Struct, eq=False):
     """Its bodies, where the policy asks for what is in them."""
     hearer: Hearer | None = None
     """Who made it, and is told what is said after its event."""
+    outer: "Facts | None" = None
+    """Of the same request, where a wrapper outside takes it into another trail."""
 
     def __repr__(self) -> str:
         """Nothing of what it holds: error pages and mails print the environ that it lies in."""

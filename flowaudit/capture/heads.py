@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from ..event import Value, member
 from ..policy.navigation import navigation
-from ..policy.proxies import Proxies
+from ..policy.proxies import Proxies, address
 from ..policy.redact import clean_host, redact_agent, redact_path
 
 __all__ = [
@@ -154,6 +154,8 @@ class Heads:
         rewritten: str,
         forwarded: str = "",
     ) -> Visitor:
+        # servers that believe forwarded headers themselves put whatever these hold in its place
+        peer = address(peer) or ""
         client, is_untrusted = self._proxies.resolve(peer, forwarded_for, forwarded)
         odd = {
             "bad-host": bool(host) and clean_host(host) is None,
@@ -172,7 +174,7 @@ class Heads:
             data["url_override"] = redact_path(rewritten.partition("?")[0])
         return _visitor(
             client=client or None,
-            peer=peer if client != peer else None,
+            peer=peer or None if client != peer else None,
             ua=redact_agent(agent),
             host=clean_host(host) if host else None,
             flags=tuple(flag for flag, is_set in odd.items() if is_set),

@@ -312,9 +312,14 @@ class Intake:
     # -- after a request's event ----------------------------------------------------------------
 
     def hears(self, outer: Facts) -> bool:
-        """Whether a request that another wrapper took goes into this same trail."""
-        other = outer.hearer
-        return other is self or (isinstance(other, Intake) and other._place == self._place)
+        """Whether a request that other wrappers took goes into this same trail already."""
+        facts: Facts | None = outer
+        while facts is not None:
+            other = facts.hearer
+            if other is self or (isinstance(other, Intake) and other._place == self._place):
+                return True
+            facts = facts.outer
+        return False
 
     def hear_late(self, facts: Facts) -> None:
         """Make events of what the app told after the request's own event. Never raises.

@@ -1,16 +1,72 @@
 """Work outside requests, and how its actor travels to it from the request that ordered it."""
 
+import contextvars
 from collections.abc import Callable, Mapping
-from typing import Final
+from functools import wraps
+from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
+from types import TracebackType
+from typing import Any, Final, ParamSpec, TypeVar, cast
 
 from ..vault.tokens import Token, is_token
 from .actors import kind_of_identity
+from .context import current
 from .facts import Actor, Facts, name_text
 
-__all__ = ["carried_of", "job_facts"]
+__all__ = ["Job", "carried_of", "job_facts"]
+
+_R = TypeVar("_R")
+_P = ParamSpec("_P")
 
 TRACE_PARENT: Final = "00-{}-0000000000000001-00"
 """A `traceparent` (W3C Trace Context) around a trace id that has come with a job."""
+
+
+class Job:
+    """Work outside requests: for one `with`, or as a decorator, by which each call is a job.
+
+    Args:
+        begin: makes the facts of a job that begins.
+        finish: makes its event.
+    """
+
+    def __init__(self, begin: Callable[[], Facts], finish: Callable[[Facts], None]) -> None:
+        self._begin, self._finish = begin, finish
+
+    def __enter__(self) -> None:
+        self._facts = self._begin()
+        self._token: contextvars.Token[Facts | None] = current.set(self._facts)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        current.reset(self._token)
+        self._facts.exception = error
+        self._finish(self._facts)
+
+    def __call__(self, work: Callable[_P, _R]) -> Callable[_P, _R]:
+        """Make each call of a function a job. Raises `TypeError` for a generator function."""
+        if isgeneratorfunction(work) or isasyncgenfunction(work):
+            raise TypeError(
+                f"{work.__qualname__} is a generator: a job begins and ends inside of it, by `with`"
+            )
+        if iscoroutinefunction(work):
+
+            @wraps(work)
+            async def later(*args: _P.args, **kwargs: _P.kwargs) -> Any:
+                with Job(self._begin, self._finish):
+                    return await work(*args, **kwargs)
+
+            return cast("Callable[_P, _R]", later)
+
+        @wraps(work)
+        def now(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+            with Job(self._begin, self._finish):
+                return work(*args, **kwargs)
+
+        return now
 
 
 def carried_of(facts: Facts, token: Callable[[str], str]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import MutableMapping
 from typing import Any
+from uuid import uuid4
 
 from ..errors import VaultError
 from ..vault.tokens import Vault
@@ -18,11 +19,14 @@ def add_request_fields(
     """Add what the log line's request is known by, in the words of its event.
 
     `actor` and `session` are the tokens that stand in the trail, never an identity; `request`,
-    `trace`, `route`; and `source`. What the line says itself is left as it is.
+    `trace`, `route`; and `source`. What the line says itself is left as it is. A request that
+    came without an id is given one, so that its line leads to its event.
     """
     facts = current.get()
     if facts is None:
         return
+    if facts.request is None and not facts.is_over:
+        facts.request_id = str(uuid4())
     found = {
         "actor": _token(vault, facts),
         "request": facts.request,

@@ -62,6 +62,7 @@ class WsgiCapture:
         facts = begin_environ(self.audit, environ)
         if isinstance(outer, Facts):
             facts.root = outer.root
+            facts.outer = outer
         if FILE_WRAPPER in environ and environ[FILE_WRAPPER].__class__ is not type:
             remember_files(environ)
         audit = self.audit

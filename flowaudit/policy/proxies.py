@@ -10,7 +10,7 @@ from typing import Final
 
 from .forwarded import forwarded_nodes
 
-__all__ = ["Proxies"]
+__all__ = ["Proxies", "address"]
 
 MAX_HOPS: Final = 32
 """Entries of a forwarded header that are looked at, from the right."""
@@ -63,7 +63,7 @@ class Proxies:
         return client, is_untrusted or said[-1] != said[0]
 
     def _walk(self, peer: str, nodes: Sequence[str | None]) -> Resolved:
-        hops = [_address(node) if node is not None else None for node in nodes]
+        hops = [address(node) if node is not None else None for node in nodes]
         if self._count:
             return self._by_count(peer, hops)
         if not self._is_proxy(peer):
@@ -93,7 +93,7 @@ class Proxies:
         return any(parsed in net for net in self._networks if net.version == parsed.version)
 
 
-def _address(text: str) -> str | None:
+def address(text: str) -> str | None:
     """An address out of one entry: without port, brackets or zone; IPv4-mapped becomes IPv4."""
     text = text.strip()
     if text.startswith("["):

@@ -196,3 +196,28 @@ def test_a_redirect_to_the_login_page_is_a_refusal(
         None,
         None,
     ]
+
+
+@pytest.mark.parametrize(
+    ("peer", "client"),
+    [
+        ("10.0.0.1", "10.0.0.1"),
+        ("::ffff:10.0.0.1", "10.0.0.1"),
+        ("2001:db8::7", "2001:db8::7"),
+        ("fe80::1%eth0", "fe80::1"),
+        ("", None),
+        ("testclient", None),
+        ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl", None),
+        ("A" * 20_000, None),
+        ("ann@example.org", None),
+    ],
+    ids=["v4", "mapped", "v6", "zone", "none", "name", "token", "long", "mail"],
+)
+def test_a_peer_that_is_no_address_is_nobody(
+    audit: FlowAudit, events: Events, peer: str, client: str | None
+) -> None:
+    call(audit.asgi(answering(START, BODY)), scope(client=(peer, 5)))
+    audit.flush()
+    [event] = events()
+    assert event.get("client") == client
+    assert "peer" not in event

@@ -267,3 +267,21 @@ def test_two_audits_of_one_trail_record_a_request_once(audit: FlowAudit, events:
         other.close()
     audit.flush()
     assert len(events()) == 1
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_a_trail_further_out_records_a_request_once(
+    audit: FlowAudit, events: Events, tmp_path: Any, depth: int
+) -> None:
+    others = [FlowAudit(trail=tmp_path / f"other{i}.db") for i in range(depth)]
+    app = audit.asgi(answering(START, BODY))
+    for other in others:
+        app = other.asgi(app)
+    try:
+        call(audit.asgi(app), scope())
+        assert [len(recorded_events(other)) for other in others] == [1] * depth
+    finally:
+        for other in others:
+            other.close()
+    audit.flush()
+    assert len(events()) == 1

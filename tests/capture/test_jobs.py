@@ -1,6 +1,7 @@
 """Jobs, and what travels to them."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -194,3 +195,35 @@ def test_a_background_task_is_done_for_whoever_asked(
     request, job = events()
     assert job["data"] == {"letters": 1}
     assert (job["actor"], job["request"]) == (request["actor"], request["request"])
+
+
+def test_a_job_decorates_a_coroutine_function_to_its_end(audit: FlowAudit, events: Events) -> None:
+    @audit.job("nightly", actor="service:cron")
+    async def work(fails: bool) -> int:
+        await asyncio.sleep(0.01)
+        flowaudit.resource("report", "7")
+        if fails:
+            raise PermissionError("no")
+        return 7
+
+    async def both() -> list[int | BaseException]:
+        return await asyncio.gather(work(False), work(True), return_exceptions=True)
+
+    done, refused = asyncio.run(both())
+    assert done == 7
+    assert isinstance(refused, PermissionError)
+    audit.flush()
+    told = [(one["outcome"], one["resource_id"], one["duration_us"] > 9_000) for one in events()]
+    assert sorted(told) == [("denied", "7", True), ("ok", "7", True)]
+
+
+def test_a_generator_is_no_job(audit: FlowAudit) -> None:
+    def lazy() -> Iterator[int]:
+        yield 1
+
+    async def lazier() -> AsyncIterator[int]:
+        yield 1
+
+    for work in (lazy, lazier):
+        with pytest.raises(TypeError, match="is a generator"):
+            audit.job("work")(work)

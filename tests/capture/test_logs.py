@@ -134,3 +134,21 @@ def test_a_closed_pipe_costs_lines_only(
     audit.close()
     assert len(events()) == 1
     assert audit.counters["commit_failed"] == 0
+
+
+def test_a_request_without_an_id_gets_one_with_its_first_line(
+    audit: FlowAudit, events: Events
+) -> None:
+    lines: list[dict[str, Any]] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        lines.extend(dict(audit.log_fields(None, "info", {})) for _ in range(2))
+        await send(START)
+        await send(BODY)
+
+    for _ in range(2):
+        call(audit.asgi(app), scope())
+    audit.flush()
+    first, again, second, _ = (line["request"] for line in lines)
+    assert first == again != second
+    assert [one["request"] for one in events()] == [first, second]
