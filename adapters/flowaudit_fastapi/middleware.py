@@ -16,6 +16,7 @@ from flowaudit.capture.facts import Facts
 from flowaudit.capture.people import identity_of, roles_of
 from flowaudit.errors import SettingError
 
+from .authentication import hear_refused_credentials
 from .refusals import take_refusal
 from .routes import take_route
 
@@ -44,9 +45,11 @@ class FlowAuditMiddleware(AsgiCapture):
             raise SettingError("actor", repr(actor), "a function of the connection, not async")
         super().__init__(app, audit, self._take)
         self._actor = actor
+        self._hears = hear_refused_credentials(app)
 
     def _take(self, scope: Scope, facts: Facts) -> None:
         """What the framework knows of a connection."""
+        self._hears = self._hears or hear_refused_credentials(self.app)
         try:
             take_route(scope, facts)
             if facts.user is None and "user" in scope:

@@ -19,7 +19,7 @@ from starlette.requests import HTTPConnection
 from flowaudit.capture.facts import Facts
 from flowaudit.policy.classify import exception_chain, is_permission_exception
 
-__all__ = ["take_refusal"]
+__all__ = ["middlewares", "take_refusal"]
 
 Scope = MutableMapping[str, Any]
 
@@ -78,7 +78,7 @@ def _cause_of_middleware(app: object, scope: Scope) -> str | None:
     """What stands around an app, or inside it, and answers 400 without it."""
     headers = HTTPConnection(scope).headers
     host = headers.get("host", "")
-    for each in _middlewares(app):
+    for each in middlewares(app):
         if isinstance(each, TrustedHostMiddleware) and not each.allow_any:
             if not _is_allowed(host, each.allowed_hosts):
                 return "bad-host"
@@ -103,7 +103,7 @@ def _comes_back_here(scope: Scope, location: str) -> bool:
     return wanted == [str(connection.url)] and target.path != connection.url.path
 
 
-def _middlewares(app: object) -> Iterator[object]:
+def middlewares(app: object) -> Iterator[object]:
     """The middlewares of an app, the outermost first."""
     for _ in range(MAX_DEPTH):
         app = getattr(app, "middleware_stack", app)  # of a mounted app

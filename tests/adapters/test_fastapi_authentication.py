@@ -17,10 +17,17 @@ from starlette.authentication import (
     SimpleUser,
     requires,
 )
+from starlette.middleware import Middleware
 from starlette.middleware.authentication import AuthenticationMiddleware
+from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.middleware.sessions import SessionMiddleware
+from starlette.responses import PlainTextResponse
 from starlette.routing import Route, WebSocketRoute
 
-from .fastapi_app import Events, Get, ok, serve, told
+from flowaudit_fastapi import FlowAuditMiddleware
+
+from .fastapi_app import Events, Get, getter, ok, serve, told
 
 
 class Backend(AuthenticationBackend):
@@ -100,6 +107,59 @@ def test_a_websocket_that_is_refused(
     assert not protected(path, is_socket=True, authorization=token).is_accepted
     audit.flush()
     assert told(events, "action", "outcome", "reason") == [("refuse", "denied", reason)]
+
+
+class Around(BaseHTTPMiddleware):
+    """Runs what is inside in a task of its own; may refuse by itself."""
+
+    async def dispatch(self, request: Any, call_next: Any) -> Any:
+        if request.url.path == "/no":
+            return PlainTextResponse("no", 400)
+        return await call_next(request)
+
+
+AROUND = {
+    "nothing": [],
+    "base": [Middleware(Around)],
+    "base-twice": [Middleware(Around), Middleware(Around)],
+    "gzip": [Middleware(GZipMiddleware)],
+    "session": [Middleware(SessionMiddleware, secret_key="only for tests")],
+}
+
+
+@pytest.mark.parametrize("around", AROUND.values(), ids=AROUND)
+@pytest.mark.parametrize("on_error", [None, lambda conn, error: PlainTextResponse("no", 401)])
+@pytest.mark.parametrize("outer", [False, True], ids=["alone", "with-a-wrapper-outside"])
+def test_refused_credentials_are_known_whatever_stands_around(
+    audit: FlowAudit, events: Events, around: list[Any], on_error: Any, outer: bool
+) -> None:
+    inner = Middleware(AuthenticationMiddleware, backend=Backend(), on_error=on_error)
+    app = Starlette(routes=[Route("/a", ok)], middleware=[*around, inner])
+    app.add_middleware(FlowAuditMiddleware, audit=audit)
+    get = getter(audit.asgi(app) if outer else app)
+    assert get("/a", authorization="bad").status == (401 if on_error else 400)
+    get("/a", authorization="clerk")
+    get("/no")
+    audit.flush()
+    is_own = any(each.cls is Around for each in around)
+    assert told(events, "status", "outcome", "reason") == [
+        (401 if on_error else 400, "denied", "bad-credentials"),
+        (200, "ok", None),
+        (400, "invalid", "bad-request") if is_own else (404, "missing", "not-found"),
+    ]
+
+
+def test_refused_credentials_of_an_app_that_is_wrapped_whole(
+    audit: FlowAudit, events: Events
+) -> None:
+    """Its middlewares are made at its first request."""
+    around = [Middleware(Around), Middleware(AuthenticationMiddleware, backend=Backend())]
+    app = Starlette(routes=[Route("/a", ok)], middleware=around)
+    get = getter(FlowAuditMiddleware(app, audit=audit))
+    for token in ("clerk", "bad"):
+        get("/a", authorization=token)
+    audit.flush()
+    assert told(events, "reason") == [(None,), ("bad-credentials",)]
 
 
 def test_the_actor_option_is_given_the_connection(audit: FlowAudit, events: Events) -> None:
