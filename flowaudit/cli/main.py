@@ -10,15 +10,19 @@ from ..errors import FlowauditError
 from . import (
     coverage,
     denied,
+    erase,
     flows,
     funnel,
+    hold,
     importing,
     journey,
     policy,
     recovering,
     report,
     review,
+    subject,
     verifying,
+    who,
 )
 
 __all__ = ["COMMANDS", "build_parser", "main"]
@@ -33,6 +37,10 @@ COMMANDS = (
     report,
     verifying,
     recovering,
+    who,
+    subject,
+    hold,
+    erase,
     policy,
     coverage,
 )

@@ -5,6 +5,7 @@ import getpass
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +18,7 @@ from ..trail.source import new_source
 from ..trail.sqlite import Trail
 from ..vault.tokens import Vault
 
-__all__ = ["add_format", "add_policy", "add_trail", "record_access", "trail_paths"]
+__all__ = ["add_format", "add_policy", "add_trail", "asker", "record_access", "trail_paths"]
 
 LOCK_TIMEOUT_S: Final = 5.0
 """Seconds that a reading command waits to record that it reads."""
@@ -67,7 +68,9 @@ def trail_paths(args: argparse.Namespace, *, must_exist: bool = True) -> TrailPa
     return paths
 
 
-def record_access(paths: TrailPaths, command: str, scope: str) -> None:
+def record_access(
+    paths: TrailPaths, command: str, scope: str, *, action: str = "read", of: Sequence[str] = ()
+) -> None:
     """Record in the trail that it is read: by whom (a token), with which command, how much.
 
     Nothing is recorded on a trail that may only be read; if the trail is busy for too long, that
@@ -76,26 +79,28 @@ def record_access(paths: TrailPaths, command: str, scope: str) -> None:
     Args:
         paths: the trail.
         command: the command's name.
-        scope: `raw` for single events, `report` for numbers about them.
+        scope: `raw` for single events, `report` for numbers about them, `identity` for names.
+        action: `read`, or `export` of what leaves the trail as a file.
+        of: tokens of those who were asked for, where the question names them.
     """
     if not (os.access(paths.trail, os.W_OK) and os.access(paths.trail.parent, os.W_OK)):
         return
     source = new_source()
     try:
         with Vault(paths.vault, timeout_s=LOCK_TIMEOUT_S) as vault:
-            actor = vault.token(f"os:{_login_name()}")
+            actor = asker(vault)
         core = Core(
             v=SCHEMA_VERSION,
             source=source,
             n=1,
             ts=time.time_ns() // 1_000,
             kind="access",
-            action="read",
+            action=action,
             actor=actor,
             actor_kind="user",
             resource="trail",
             outcome="ok",
-            facts={"command": command, "scope": scope},
+            facts={"command": command, "scope": scope, **({"of": [*of]} if of else {})},
         )
         with Trail(paths, lock_timeout_s=LOCK_TIMEOUT_S) as trail:
             trail.append([(encode_core(core), b"")], source, 1)
@@ -104,6 +109,11 @@ def record_access(paths: TrailPaths, command: str, scope: str) -> None:
     except TrailError:
         # a damaged trail, or one on a read-only medium: reading it must stay possible
         return
+
+
+def asker(vault: Vault) -> str:
+    """The token of who runs this command."""
+    return vault.token(f"os:{_login_name()}")
 
 
 def _login_name() -> str:

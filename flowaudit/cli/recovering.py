@@ -15,7 +15,7 @@ from ..trail.sqlite import Trail
 from .options import add_format, add_trail, trail_paths
 from .output import print_json, print_table
 
-__all__ = ["add_parser", "run"]
+__all__ = ["add_parser", "adopt", "run"]
 
 LOCK_TIMEOUT_S: Final = 30.0
 """Seconds to wait for the trail's lock."""
@@ -39,18 +39,23 @@ def run(args: argparse.Namespace) -> int:
     """Adopt, and say what was done."""
     paths = trail_paths(args)
     with Trail(paths, lock_timeout_s=LOCK_TIMEOUT_S) as trail:
-        source, written = new_source(), 0
-
-        def report(loss: Loss) -> None:
-            nonlocal written
-            written += 1
-            event = gap_event(loss, time.time_ns() // 1_000)
-            core = encode_core(replace(event, v=SCHEMA_VERSION, source=source, n=written))
-            trail.append([(core, b"")], source, written)
-
-        done = adopt_dead_sources(trail, report)
+        done = adopt(trail)
     _print(done, waiting_records(paths.spool), args.format)
     return 0
+
+
+def adopt(trail: Trail) -> Adoption:
+    """Adopt the spools of dead sources, and tell what was lost under a source of its own."""
+    source, written = new_source(), 0
+
+    def report(loss: Loss) -> None:
+        nonlocal written
+        written += 1
+        event = gap_event(loss, time.time_ns() // 1_000)
+        core = encode_core(replace(event, v=SCHEMA_VERSION, source=source, n=written))
+        trail.append([(core, b"")], source, written)
+
+    return adopt_dead_sources(trail, report)
 
 
 def _print(done: Adoption, waiting: int, fmt: str) -> None:

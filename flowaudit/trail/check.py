@@ -21,7 +21,7 @@ from ..proofs.merkle import HASH_BYTES, TILE_WIDTH, Tree, frontier_root, split_h
 from ..proofs.verify import check_tiles, entry_leaf, is_sealed_only
 from .dead_spool import waiting_records
 from .keys import load_verifier_key
-from .numbering import Numbering, uncovered
+from .numbering import Numbering, merged, uncovered
 from .paths import TrailPaths
 from .reader import TrailReader
 from .verification import Problem, Verification
@@ -259,8 +259,16 @@ def _ends(walk: _Walk) -> Iterator[Problem]:
 
 
 def _unexplained_erasures(walk: _Walk) -> Iterator[Problem]:
+    covered = merged(walk.erases)
+    at = 0
     for first, last in walk.sealed:
-        for start, end in uncovered(first, last, walk.erases):
+        # both rise: what ends before this run is not looked at again
+        while at < len(covered) and covered[at][1] < first:
+            at += 1
+        end_at = at
+        while end_at < len(covered) and covered[end_at][0] <= last:
+            end_at += 1
+        for start, end in uncovered(first, last, covered[at:end_at]):
             for seq in range(start, min(end, start + MAX_PROBLEMS) + 1):
                 yield Problem(seq, "personal part missing, no erasure")
 

@@ -4,15 +4,22 @@ Numbers may be committed out of order by a little (a loss is reported after what
 so holes are kept as ranges until a late number or a gap event fills them.
 """
 
+import base64
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from .verification import Problem
 
-__all__ = ["Numbering", "uncovered"]
+__all__ = ["Numbering", "merged", "new_source", "uncovered"]
 
 MAX_HOLES: Final = 100_000
 """Holes remembered a source; beyond, the trail is past telling them apart."""
+
+
+def new_source() -> str:
+    """A random source id: 128 bits as 26 characters of base32."""
+    return base64.b32encode(os.urandom(16)).decode().rstrip("=").lower()
 
 
 class Numbering:
@@ -95,3 +102,14 @@ def uncovered(
         at = max(at, end + 1)
     if at <= last:
         yield at, last
+
+
+def merged(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The same numbers in rising ranges that do not touch."""
+    found: list[tuple[int, int]] = []
+    for start, end in sorted(ranges):
+        if found and start <= found[-1][1] + 1:
+            found[-1] = (found[-1][0], max(found[-1][1], end))
+        else:
+            found.append((start, end))
+    return found

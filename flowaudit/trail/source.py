@@ -1,7 +1,5 @@
 """A living source: the numbers of one process's events, and the spool that holds them."""
 
-import base64
-import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +7,7 @@ from typing import Final
 
 from ..event import MAX_CORE_BYTES, MAX_PERSONAL_BYTES, Core, Pieces, Value, cut
 from .adoption import Loss, gap_event
+from .numbering import new_source
 from .spool import Spool, Taken
 
 __all__ = ["GROUP_EVENTS", "LiveSource", "new_source"]
@@ -20,11 +19,6 @@ SLOT_BYTES: Final = 1_024
 """Room planned for an event in the spool: about twice the usual one."""
 
 NO_ROOM: Final = "no room in the spool"
-
-
-def new_source() -> str:
-    """A random source id: 128 bits as 26 characters of base32."""
-    return base64.b32encode(os.urandom(16)).decode().rstrip("=").lower()
 
 
 class LiveSource:

@@ -9,7 +9,7 @@ import base64
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from hashlib import sha256
@@ -22,6 +22,7 @@ from ..errors import NotATrailError, TrailBusyError, TrailError, TrailWriteError
 from ..proofs.checkpoint import sign_checkpoint
 from ..proofs.merkle import NOT_SEALED, SALT_BYTES, Tree
 from ..vault.guard import ConnectionGuard
+from .forgetting import ErasureNote, Forgetting, names_any
 from .keys import load_or_make_key
 from .locks import file_lock
 from .paths import APPLICATION_ID, FORMAT, TrailPaths, check_identity, make_private
@@ -44,6 +45,8 @@ from a busy app only after 5 ms: with few of them a group is durable sooner.
 
 COLUMNS: Final = 4
 """Columns of a new row: `seq`, `core`, `personal`, `salt`."""
+
+_SEAL: Final = "UPDATE event SET personal = NULL, salt = NULL, sealed = ? WHERE seq = ?"
 
 _ROW: Final = "(?, ?, ?, ?)"
 
@@ -92,6 +95,7 @@ class Trail:
         """Size and note of the newest checkpoint that this object has signed and committed."""
         self._signing: tuple[int, str] | None = None
         self._guard = ConnectionGuard(self.paths.trail)
+        self._forgetting = Forgetting(self.paths.vault)
 
     def __enter__(self) -> Self:
         return self
@@ -123,6 +127,8 @@ class Trail:
     ) -> int:
         """Add entries of one source and return the `seq` of the first; durable when this returns.
 
+        Of who is erased nothing personal is written, and an event behind the others says so.
+
         Args:
             records: canonical core and personal bytes (empty if there is no personal part).
             source: whose events these are.
@@ -132,23 +138,78 @@ class Trail:
                 so that two who bring in the same events cannot both.
         """
         try:
-            with self._transaction() as db:
+            with self._transaction(is_forgetful=True) as db:
                 if after_n is not None and after_n != _last_n(db, source):
                     raise TrailBusyError(f"{self.paths.trail}: another one adds the same events")
                 tree = self._current_tree(db)
                 first = tree.size
-                self._store(db, tree, records)
-                db.execute(
-                    "INSERT INTO source VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
-                    " last_n = max(last_n, excluded.last_n), running = excluded.running",
-                    (source, last_n, running),
-                )
+                sealed = self._forgetting.places(records)
+                self._store(db, tree, records, sealed)
+                _note_source(db, source, last_n, running)
+                if sealed:
+                    note = self._forgetting.note(records[at] for at in sealed)
+                    self._tell(db, tree, note, sorted(first + at for at in sealed))
                 if time.monotonic() - self._checkpointed >= CHECKPOINT_S:
                     self._checkpoint(db, tree)
         except BaseException:
             self._tree = None  # it has leaves that were rolled back
             raise
         return first
+
+    def without_erased(
+        self, records: Sequence[tuple[bytes, bytes]]
+    ) -> Sequence[tuple[bytes, bytes]]:
+        """Records as the last `append` has written them: of who is erased nothing personal."""
+        sealed = self._forgetting.places(records)
+        if not sealed:
+            return records
+        return [(core, b"" if at in sealed else p) for at, (core, p) in enumerate(records)]
+
+    def erase(
+        self, seqs: Sequence[int], after: int, tokens: Collection[str], note: ErasureNote
+    ) -> int:
+        """Delete salt and personal part of entries, keep what proofs need, and tell it, at once.
+
+        Args:
+            seqs: entries of these tokens, as far as they are known: all up to `after`.
+            after: entries from here on are looked through.
+            tokens: whose entries are looked for there; nothing is if there are none.
+            note: makes the events that tell it.
+
+        Returns how many entries have lost something.
+        """
+        try:
+            with self._transaction() as db:
+                tree = self._current_tree(db)
+                rows = [row for seq in seqs for row in _personal(db, "seq = ?", seq)]
+                if tokens:
+                    late = _personal(db, "seq >= ?", after)
+                    rows += [row for row in late if names_any(row[1], row[2], tokens)]
+                rows.sort()
+                seals = [
+                    (sha256(b"\x02" + salt + text).digest(), seq) for seq, _, text, salt in rows
+                ]
+                db.executemany(_SEAL, seals)
+                if rows:
+                    self._tell(db, tree, note, [row[0] for row in rows])
+        except BaseException:
+            self._tree = None  # it has leaves that were rolled back
+            raise
+        return len(rows)
+
+    def size(self) -> int:
+        """How many entries there are."""
+        with self._transaction() as db:
+            return int(db.execute("SELECT size FROM head").fetchone()[0])
+
+    def truncate_log(self) -> bool:
+        """Write the write-ahead log into the file and empty it; False if a reader blocks that."""
+        with file_lock(self.paths.lock).held(self._lock_timeout_s), self._guard as guard:
+            try:
+                db = guard.connection or self._open()
+                return not db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            except sqlite3.Error as error:
+                raise trail_error(error, self.paths.trail) from error
 
     def last_n(self, source: str) -> int:
         """The highest number of a source that is committed; 0 if the trail does not know it."""
@@ -167,6 +228,7 @@ class Trail:
 
     def close(self) -> None:
         """Sign the head and close the file. A failure to sign leaves the trail valid."""
+        self._forgetting.close()
         if self._guard.connection is None:
             return
         try:
@@ -177,8 +239,17 @@ class Trail:
                 self._tree = None
 
     def _store(
-        self, db: sqlite3.Connection, tree: Tree, records: Sequence[tuple[bytes, bytes]]
+        self,
+        db: sqlite3.Connection,
+        tree: Tree,
+        records: Sequence[tuple[bytes, bytes]],
+        sealed_only: Collection[int] = (),
     ) -> None:
+        """Add rows, and their hashes to the tree; those at the places `sealed_only` keep nothing
+        personal: it does not even reach the write-ahead log.
+        """
+        base = tree.size
+        seals: list[tuple[bytes, int]] = []
         salts = os.urandom(SALT_BYTES * len(records))
         values: list[int | str | bytes | None] = []
         leaves: list[bytes] = []
@@ -189,7 +260,11 @@ class Trail:
                 salt = salts[at : at + SALT_BYTES]
                 at += SALT_BYTES
                 sealed = sha256(b"\x02" + salt + personal).digest()
-                add_row((seq, core.decode(), personal.decode(), salt))
+                if sealed_only and seq - base in sealed_only:
+                    add_row((seq, core.decode(), None, None))
+                    seals.append((sealed, seq))
+                else:
+                    add_row((seq, core.decode(), personal.decode(), salt))
             else:
                 sealed = NOT_SEALED
                 add_row((seq, core.decode(), None, None))
@@ -202,8 +277,16 @@ class Trail:
             rows = min(ROWS_AT_ONCE, 1 << left.bit_length() - 1)
             db.execute(_insert_rows(rows), values[start : start + rows * COLUMNS])
             start += rows * COLUMNS
+        db.executemany(_SEAL, seals)
         db.executemany("INSERT OR REPLACE INTO tile VALUES (?, ?, ?)", tree.take_tiles())
         db.execute("UPDATE head SET size = ?, frontier = ?", (tree.size, b"".join(tree.frontier)))
+
+    def _tell(
+        self, db: sqlite3.Connection, tree: Tree, note: ErasureNote, seqs: Sequence[int]
+    ) -> None:
+        """Add the events that say that these entries have lost their personal part."""
+        self._store(db, tree, note.records(seqs))
+        _note_source(db, note.source, note.n, None)
 
     def _current_tree(self, db: sqlite3.Connection) -> Tree:
         size, frontier = db.execute("SELECT size, frontier FROM head").fetchone()
@@ -227,22 +310,26 @@ class Trail:
         self._checkpointed = time.monotonic()
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with file_lock(self.paths.lock).held(self._lock_timeout_s), self._guard as guard:
-            try:
-                db = guard.connection or self._open()
-                db.execute("BEGIN IMMEDIATE")
+    def _transaction(self, *, is_forgetful: bool = False) -> Iterator[sqlite3.Connection]:
+        with file_lock(self.paths.lock).held(self._lock_timeout_s):
+            if is_forgetful:
+                # not inside the guard: a fork waits for guards one by one, in any order
+                self._forgetting.look()
+            with self._guard as guard:
                 try:
-                    self._signing = None
-                    yield db
-                    db.execute("COMMIT")
-                    self.signed = self._signing or self.signed
-                except BaseException:
-                    if db.in_transaction:
-                        db.execute("ROLLBACK")
-                    raise
-            except sqlite3.Error as error:
-                raise trail_error(error, self.paths.trail) from error
+                    db = guard.connection or self._open()
+                    db.execute("BEGIN IMMEDIATE")
+                    try:
+                        self._signing = None
+                        yield db
+                        db.execute("COMMIT")
+                        self.signed = self._signing or self.signed
+                    except BaseException:
+                        if db.in_transaction:
+                            db.execute("ROLLBACK")
+                        raise
+                except sqlite3.Error as error:
+                    raise trail_error(error, self.paths.trail) from error
 
     def _open(self) -> sqlite3.Connection:
         path = self.paths.trail
@@ -278,6 +365,25 @@ class Trail:
 def _insert_rows(count: int) -> str:
     return (
         f"INSERT INTO event (seq, core, personal, salt) VALUES {_ROW}{(', ' + _ROW) * (count - 1)}"
+    )
+
+
+def _note_source(db: sqlite3.Connection, source: str, last_n: int, running: str | None) -> None:
+    db.execute(
+        "INSERT INTO source VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
+        " last_n = max(last_n, excluded.last_n), running = excluded.running",
+        (source, last_n, running),
+    )
+
+
+def _personal(
+    db: sqlite3.Connection, where: str, seq: int
+) -> Iterator[tuple[int, bytes, bytes, bytes]]:
+    """Rows that still have a personal part: seq, core, personal, salt."""
+    return db.execute(
+        "SELECT seq, CAST(core AS BLOB), CAST(personal AS BLOB), coalesce(salt, x'')"
+        f" FROM event WHERE personal IS NOT NULL AND {where}",
+        (seq,),
     )
 
 

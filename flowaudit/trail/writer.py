@@ -148,7 +148,7 @@ class Writer:
                 self._unsure = taken
                 first = self._trail.append(taken.pairs, source.id, taken.last_n, running=self._boot)
                 if self._emission is not None:
-                    self._emission.emit(first, taken.pairs)
+                    self._emission.emit(first, self._trail.without_erased(taken.pairs))
             self._unsure = None
             source.release(taken)
             self._publish()

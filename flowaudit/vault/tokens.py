@@ -9,6 +9,7 @@ import os
 import sqlite3
 import time
 import unicodedata
+import weakref
 from collections.abc import Callable
 from hashlib import sha256
 from hmac import digest as hmac_digest
@@ -19,7 +20,7 @@ from typing import Final, Self, TypeVar
 from ..errors import VaultError
 from .guard import ConnectionGuard
 
-__all__ = ["PURPOSES", "TOKEN_LENGTH", "Token", "Vault", "is_token", "token_of"]
+__all__ = ["PURPOSES", "TOKEN_LENGTH", "Token", "Vault", "is_token", "spelled", "token_of"]
 
 SALT_BYTES: Final = 16
 KEY_BYTES: Final = 32
@@ -44,6 +45,9 @@ CREATE TABLE IF NOT EXISTS person (token TEXT PRIMARY KEY, salt BLOB NOT NULL,
     identity TEXT NOT NULL UNIQUE) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS key (purpose TEXT PRIMARY KEY, key BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS erased (token TEXT PRIMARY KEY, ts INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS erasing (token TEXT PRIMARY KEY, identity TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS hold (token TEXT PRIMARY KEY, ts INTEGER NOT NULL, why TEXT NOT NULL)
+    WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS generation (one INTEGER PRIMARY KEY CHECK (one = 1), number INTEGER);
 INSERT OR IGNORE INTO generation VALUES (1, 0);
 """
@@ -72,6 +76,11 @@ def is_token(text: str) -> bool:
     )
 
 
+def spelled(identity: str) -> str:
+    """An identity in the spelling that the vault keeps."""
+    return _normal(identity).decode()
+
+
 def _normal(text: str) -> bytes:
     return unicodedata.normalize("NFC", text[:MAX_IDENTITY]).encode("utf-8", "replace")
 
@@ -91,6 +100,8 @@ class Vault:
         self._tokens: dict[str, str] = {}
         self._hashes: dict[tuple[str, str], str] = {}
         self._keys: dict[str, bytes] = {}
+        self._forgotten = 0  # how often; a token asked for before that is not remembered after it
+        _ALL.add(self)
 
     def __enter__(self) -> Self:
         return self
@@ -119,23 +130,26 @@ class Vault:
         """The live token of an identity, made and stored if there is none yet."""
         known = self.cached(identity)
         if known is None:
-            known = self._ask(lambda db: self._insert(db, identity))
+            before = self._forgotten
+            known = self.ask(lambda db: self._insert(db, identity))
             _make_room(self._tokens)
             self._tokens[identity] = known
+            if self._forgotten != before:
+                self._tokens.pop(identity, None)
         return known
 
     def find(self, identity: str) -> str | None:
         """The live token of an identity, or `None`; makes none."""
-        row = self._ask(
+        row = self.ask(
             lambda db: db.execute(
-                "SELECT token FROM person WHERE identity = ?", (_normal(identity).decode(),)
+                "SELECT token FROM person WHERE identity = ?", (spelled(identity),)
             ).fetchone()
         )
         return str(row[0]) if row else None
 
     def identity(self, token: str) -> str | None:
         """Whom a token stands for, or `None` if that is not known (any more)."""
-        row = self._ask(
+        row = self.ask(
             lambda db: db.execute(
                 "SELECT identity FROM person WHERE token = ?", (token,)
             ).fetchone()
@@ -144,15 +158,31 @@ class Vault:
 
     def identities(self) -> dict[str, str]:
         """Every live token with its identity, for a reader who may open the vault."""
-        return self._ask(lambda db: dict(db.execute("SELECT token, identity FROM person")))
+        return self.ask(lambda db: dict(db.execute("SELECT token, identity FROM person")))
 
     def keyed_hash(self, purpose: str, value: str) -> str:
         """HMAC-SHA256 over purpose ‖ 0x00 ‖ value under the purpose's key: 32 characters."""
         known = self.cached_hash(purpose, value)
         if known is None:
-            self._keys[purpose] = key = self._ask(lambda db: self._key(db, purpose))
+            self._keys[purpose] = key = self.ask(lambda db: self._key(db, purpose))
             known = self._remember_hash(purpose, value, key)
         return known
+
+    def generation(self) -> int:
+        """How often somebody has been erased: what was remembered before a rise may be stale."""
+        return int(self.ask(lambda db: db.execute("SELECT number FROM generation").fetchone())[0])
+
+    def erased(self) -> frozenset[str]:
+        """Every token that was erased."""
+        return self.ask(lambda db: frozenset(t for (t,) in db.execute("SELECT token FROM erased")))
+
+    def forget(self) -> None:
+        """Drop what this process remembers of anybody, in every object for this file."""
+        for vault in list(_ALL):
+            if vault._guard.path == self._guard.path:
+                vault._forgotten += 1
+                vault._tokens.clear()
+                vault._hashes.clear()
 
     def close(self) -> None:
         """Close the connection; a later question opens it again."""
@@ -168,7 +198,7 @@ class Vault:
 
     def _insert(self, db: sqlite3.Connection, identity: str) -> str:
         # insert or ignore, then read: of two processes that meet a person at once, one wins
-        text = _normal(identity).decode()
+        text = spelled(identity)
         row = db.execute("SELECT token FROM person WHERE identity = ?", (text,)).fetchone()
         if row is None:
             salt = os.urandom(SALT_BYTES)
@@ -191,12 +221,28 @@ class Vault:
             row = db.execute(select, (purpose,)).fetchone()
         return bytes(row[0])
 
-    def _ask(self, question: Callable[[sqlite3.Connection], _T]) -> _T:
+    def ask(self, question: Callable[[sqlite3.Connection], _T]) -> _T:
+        """What a question finds in the open file; for the modules of this package."""
         with self._guard:
             try:
                 return question(self._open())
             except sqlite3.Error as error:
                 raise VaultError(f"vault {self.path}: {error}") from error
+
+    def change(self, step: Callable[[sqlite3.Connection], _T]) -> _T:
+        """Run a step in one transaction, alone; as `ask`. What it raises undoes it."""
+
+        def run(db: sqlite3.Connection) -> _T:
+            db.execute("BEGIN IMMEDIATE")
+            with db:
+                return step(db)
+
+        return self.ask(run)
+
+    def truncate_log(self) -> bool:
+        """Write the write-ahead log into the file and empty it; False if a reader blocks that."""
+        row = self.ask(lambda db: db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone())
+        return not row[0]
 
     def _open(self) -> sqlite3.Connection:
         if self._guard.connection is not None:
@@ -230,17 +276,22 @@ class Vault:
             time.sleep(0.01)
 
 
+_ALL: "weakref.WeakSet[Vault]" = weakref.WeakSet()
+
+
 def _prepare(db: sqlite3.Connection, path: Path) -> None:
     # in one statement: another process may be making the file at this moment
-    found, tables = db.execute(
-        "SELECT application_id, (SELECT count(*) FROM sqlite_master) FROM pragma_application_id"
+    found, tables, newest = db.execute(
+        "SELECT application_id, (SELECT count(*) FROM sqlite_master),"
+        " (SELECT count(*) FROM sqlite_master WHERE name IN ('erasing', 'hold'))"
+        " FROM pragma_application_id"
     ).fetchone()
     if found != APPLICATION_ID and tables:
         raise VaultError(f"{path} is not a flowaudit vault")
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
     db.execute("PRAGMA secure_delete = ON")
-    if found != APPLICATION_ID:
+    if found != APPLICATION_ID or newest < 2:
         db.executescript(
             f"BEGIN IMMEDIATE; PRAGMA application_id = {APPLICATION_ID}; {_SCHEMA} COMMIT;"
         )

@@ -1,0 +1,99 @@
+"""`flowaudit subject PERSON -o FILE`: everything that is held on one person."""
+
+import argparse
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ..errors import SettingError
+from ..event import Entry, flat_event
+from ..trail.dead_spool import waiting_records
+from ..trail.erasing import entries_of
+from ..trail.paths import TrailPaths
+from ..trail.reader import TrailReader
+from ..vault.erasure import Person, hold_of
+from .options import add_trail, record_access, trail_paths
+from .persons import OUT_OF_REACH, add_person, known_person, open_vault
+
+__all__ = ["add_parser", "run"]
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "subject",
+        help="everything that is held on one person, as a JSON file",
+        description="Write all that trail and vault hold on a person: identity, tokens, every "
+        "event of theirs, and which copies are out of reach. The export is an event in the trail.",
+        epilog="example: flowaudit subject user:42 -o user-42.json",
+    )
+    add_person(parser)
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="FILE", help="the file to write, new"
+    )
+    add_trail(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the file, and say how much is in it."""
+    paths = trail_paths(args)
+    with open_vault(paths) as vault:
+        person = known_person(vault, args.person)
+        held = [hold for token in person.tokens if (hold := hold_of(vault, token)) is not None]
+    head: dict[str, Any] = {
+        "identity": person.identity,
+        "tokens": [*person.tokens],
+        "holds": [{"since": hold.since, "why": hold.why} for hold in held],
+        "out_of_reach": OUT_OF_REACH,
+        "waiting_in_spools": waiting_records(paths.spool),
+    }
+    record_access(paths, "subject", "raw", action="export", of=person.tokens)
+    count = _write(args.output, head, _events(paths, person))
+    print(f"{count:,} events of this person are in {args.output}.")
+    if head["waiting_in_spools"]:
+        print(f"{head['waiting_in_spools']:,} events of anybody wait in spools and are not in it.")
+    return 0
+
+
+def _events(paths: TrailPaths, person: Person) -> Iterator[dict[str, Any]]:
+    with TrailReader(paths.trail) as reader:
+        size = reader.size
+    for entry in entries_of(paths, person.tokens, size):
+        yield _flat(entry)
+
+
+def _flat(entry: Entry) -> dict[str, Any]:
+    try:
+        return flat_event(entry)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raw = (entry.core + b" " + (entry.personal or b"")).decode("utf-8", "replace")
+        return {"seq": entry.seq, "damaged": raw}
+
+
+def _write(path: Path, head: dict[str, Any], events: Iterator[dict[str, Any]]) -> int:
+    """Write under another name, private to its owner, and rename: there is a whole file or none."""
+    if path.exists():
+        raise SettingError("output", str(path), "a file that does not exist yet")
+    draft = path.with_name(f"{path.name}.{os.getpid()}.new")
+    count = 0
+    try:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with open(descriptor, "w", encoding="utf-8") as file:
+            file.write(json.dumps(head, ensure_ascii=False, indent=1)[:-2] + ',\n "events": [')
+            for count, event in enumerate(events, 1):
+                file.write(",\n" if count > 1 else "\n")
+                file.write("  " + json.dumps(event, ensure_ascii=False))
+            file.write("\n ]\n}\n")
+            file.flush()
+            os.fsync(descriptor)
+        draft.rename(path)
+    except OSError as error:
+        raise SettingError("output", str(path), f"a file to write ({error.strerror})") from error
+    finally:
+        draft.unlink(missing_ok=True)
+    return count

@@ -1,0 +1,184 @@
+"""Writing nothing personal of who is erased: which events are meant, and how it is told.
+
+The vault counts erasures. Whoever writes to the trail reads that count under the trail's lock,
+before each commit: an erasure raises it before it takes the lock to clean the trail. So an event
+of an erased token is either there for the cleaning to find, or written with its personal part
+sealed only. That holds for live processes, for adopted spools and for imports alike.
+"""
+
+import sqlite3
+import time
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from ..errors import TrailBusyError, VaultError
+from ..event import SCHEMA_VERSION, Core, Value, encode_core
+from ..oplog import OPLOG
+from ..vault.tokens import Vault
+from .numbering import new_source
+
+__all__ = ["ErasureNote", "Forgetting", "names_any", "ranges_of"]
+
+VAULT_TIMEOUT_S: Final = 1.0
+"""Seconds that a commit waits for the vault; then it is tried again later."""
+
+RANGES_AT_ONCE: Final = 1_000
+"""Ranges of `seq` in one event, so that its core stays below 32 KiB."""
+
+LATE: Final = "written after the erasure"
+"""What an event says that covers late events."""
+
+
+class _Data(msgspec.Struct):
+    target: str | None = None
+
+
+class _PersonalGlance(msgspec.Struct):
+    data: _Data | None = None
+
+
+class _Glance(msgspec.Struct):
+    actor: str | None = None
+    via: str | None = None
+    kind: str | None = None
+
+
+_GLANCE: Final = msgspec.json.Decoder(_Glance)
+_PERSONAL_GLANCE: Final = msgspec.json.Decoder(_PersonalGlance)
+
+
+def names_any(core: bytes, personal: bytes | None, tokens: Collection[str]) -> bool:
+    """Whether an event is of one of these tokens: its actor, who really acts, or whose account
+    an `auth` event is about. One that was damaged counts if the token stands in it anywhere.
+    """
+    try:
+        seen = _GLANCE.decode(core)
+        if seen.actor in tokens or seen.via in tokens:
+            return True
+        if seen.kind != "auth" or not personal:
+            return False
+        data = _PERSONAL_GLANCE.decode(personal).data
+        return data is not None and data.target in tokens
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        text = core + (personal or b"")
+        return any(token.encode() in text for token in tokens)
+
+
+def ranges_of(seqs: Iterable[int]) -> list[list[int]]:
+    """Rising numbers as ranges, both ends included."""
+    ranges: list[list[int]] = []
+    for seq in seqs:
+        if ranges and ranges[-1][1] == seq - 1:
+            ranges[-1][1] = seq
+        else:
+            ranges.append([seq, seq])
+    return ranges
+
+
+class ErasureNote:
+    """Makes the `ops`/`erase` events of one erasure, numbered as a source of their own."""
+
+    def __init__(
+        self, tokens: Collection[str], *, why: str | None = None, actor: str | None = None
+    ) -> None:
+        self.source = new_source()
+        self.n = 0
+        """The highest number used so far."""
+        self._tokens = sorted(tokens)
+        self._why = why
+        self._actor = actor
+
+    def records(self, seqs: Sequence[int]) -> list[tuple[bytes, bytes]]:
+        """The events that say that these entries have lost their personal part.
+
+        One if there are no entries: an erasure is told also where there was nothing to clean.
+        """
+        ranges = ranges_of(seqs)
+        return [
+            (self._core(ranges[at : at + RANGES_AT_ONCE]), b"")
+            for at in range(0, max(len(ranges), 1), RANGES_AT_ONCE)
+        ]
+
+    def _core(self, ranges: list[list[int]]) -> bytes:
+        self.n += 1
+        erases: dict[str, Value] = {"tokens": [*self._tokens]}
+        if ranges:
+            erases["seqs"] = [[*pair] for pair in ranges]
+        facts: dict[str, Value] = {"erases": erases}
+        if self._why:
+            facts["why"] = self._why
+        core = Core(
+            v=SCHEMA_VERSION,
+            source=self.source,
+            n=self.n,
+            ts=time.time_ns() // 1_000,
+            kind="ops",
+            action="erase",
+            actor=self._actor,
+            actor_kind="user" if self._actor else "system",
+            outcome="ok",
+            facts=facts,
+        )
+        return encode_core(core)
+
+
+class Forgetting:
+    """Which tokens a writer of one trail must write nothing personal of."""
+
+    def __init__(self, vault: Path) -> None:
+        self.tokens: frozenset[str] = frozenset()
+        """Erased ones, as of the last look."""
+        self._vault = Vault(vault, timeout_s=VAULT_TIMEOUT_S)
+        self._generation = 0
+        self._is_warned = False
+
+    def look(self) -> None:
+        """Read the count of erasures, and the tokens if it has changed; under the trail's lock.
+
+        Then what this process remembers of people is dropped too. Raises `TrailBusyError` if the
+        vault is locked for long. One that can't be read at all cannot erase anybody either: what
+        was known last goes on to hold.
+        """
+        if not self._vault.path.exists():
+            return
+        try:
+            number = self._vault.generation()
+            if number != self._generation:
+                self.tokens = self._vault.erased()
+                self._vault.forget()
+                self._generation = number
+        except VaultError as error:
+            code = getattr(error.__cause__, "sqlite_errorcode", 0) & 0xFF
+            if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                raise TrailBusyError(f"it is not known who was erased: {error}") from error
+            if not self._is_warned:
+                self._is_warned = True
+                OPLOG.warning("the vault does not say who was erased", error=str(error))
+
+    def places(self, records: Sequence[tuple[bytes, bytes]]) -> frozenset[int]:
+        """Places of the records whose personal part may not be written."""
+        tokens = self.tokens
+        if not tokens:
+            return frozenset()
+        return frozenset(
+            at
+            for at, (core, personal) in enumerate(records)
+            if personal and names_any(core, personal, tokens)
+        )
+
+    def note(self, records: Iterable[tuple[bytes, bytes]]) -> ErasureNote:
+        """The note that covers late events of erased tokens."""
+        found = [
+            token
+            for token in self.tokens
+            for core, personal in records
+            if names_any(core, personal, (token,))
+        ]
+        return ErasureNote(frozenset(found), why=LATE)
+
+    def close(self) -> None:
+        """Close the vault; a later look opens it again."""
+        self._vault.close()

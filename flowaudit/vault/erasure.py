@@ -1,0 +1,146 @@
+"""Erasing a person from the vault, and the legal holds that forbid it.
+
+Erasing has three steps, so that it can be broken off anywhere and run again: the mapping goes and
+the token is called erased, which every writer of events heeds from then on (`begin_erasure`); the
+trail is cleaned; the name that was kept to find the token by is dropped (`end_erasure`).
+"""
+
+import sqlite3
+from dataclasses import dataclass
+
+from ..errors import VaultError
+from .tokens import Vault, is_token, spelled
+
+__all__ = [
+    "Hold",
+    "Person",
+    "begin_erasure",
+    "end_erasure",
+    "find_person",
+    "hold_of",
+    "place_hold",
+    "release_hold",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A legal hold: while it stands, its person is not erased."""
+
+    since: int
+    """µs since 1970 UTC."""
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody whom the vault knows, or knew."""
+
+    identity: str | None
+    """`None` once it is erased."""
+    live: str | None
+    """The token that their events get now; `None` if there is none."""
+    erasing: tuple[str, ...] = ()
+    """Tokens whose erasure has begun and was broken off."""
+    erased: str | None = None
+    """A token asked for that is erased for good."""
+    erased_at: int = 0
+    """When that was, µs since 1970 UTC."""
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """Every token that leads to them."""
+        return tuple(t for t in (self.live, *self.erasing, self.erased) if t is not None)
+
+
+def find_person(vault: Vault, asked: str) -> Person | None:
+    """Whom an identity or a token means; `None` if the vault has never met them."""
+    return vault.ask(lambda db: _find(db, asked))
+
+
+def begin_erasure(vault: Vault, person: Person, ts: int) -> None:
+    """The mapping and its salt are gone and the token is erased, durably when this returns.
+
+    Raises `VaultError`, and changes nothing, while a legal hold stands.
+    """
+
+    def step(db: sqlite3.Connection) -> None:
+        for token in person.tokens:
+            hold = _hold(db, token)
+            if hold is not None:
+                raise VaultError(f"a legal hold forbids to erase {token}: {hold.why}")
+        for token in person.tokens:
+            db.execute(
+                "INSERT OR IGNORE INTO erasing SELECT token, identity FROM person WHERE token = ?",
+                (token,),
+            )
+            db.execute("DELETE FROM person WHERE token = ?", (token,))
+            db.execute("INSERT OR IGNORE INTO erased VALUES (?, ?)", (token, ts))
+        db.execute("UPDATE generation SET number = number + 1")
+
+    vault.change(step)
+    vault.forget()
+
+
+def end_erasure(vault: Vault, person: Person) -> None:
+    """The trail holds nothing personal of them any more: their name is dropped too."""
+
+    def step(db: sqlite3.Connection) -> None:
+        for token in person.tokens:
+            db.execute("DELETE FROM erasing WHERE token = ?", (token,))
+
+    vault.change(step)
+
+
+def hold_of(vault: Vault, token: str) -> Hold | None:
+    """The legal hold that stands on a token; `None` if there is none."""
+    return vault.ask(lambda db: _hold(db, token))
+
+
+def place_hold(vault: Vault, token: str, hold: Hold) -> None:
+    """Forbid to erase a person; a hold that stands already keeps its day and gets the new reason.
+
+    Raises `VaultError` if the token is not a living person's.
+    """
+
+    def step(db: sqlite3.Connection) -> None:
+        if db.execute("SELECT 1 FROM person WHERE token = ?", (token,)).fetchone() is None:
+            raise VaultError(f"nothing is left to hold: the erasure of {token} has begun")
+        db.execute(
+            "INSERT INTO hold VALUES (?, ?, ?)"
+            " ON CONFLICT (token) DO UPDATE SET why = excluded.why",
+            (token, hold.since, hold.why),
+        )
+
+    vault.change(step)
+
+
+def release_hold(vault: Vault, token: str) -> None:
+    """Allow again to erase a person."""
+    vault.change(lambda db: db.execute("DELETE FROM hold WHERE token = ?", (token,)))
+
+
+def _find(db: sqlite3.Connection, asked: str) -> Person | None:
+    identity = spelled(asked)
+    if is_token(asked):
+        row = db.execute(
+            "SELECT identity FROM person WHERE token = ?1"
+            " UNION ALL SELECT identity FROM erasing WHERE token = ?1",
+            (asked,),
+        ).fetchone()
+        gone = db.execute("SELECT ts FROM erased WHERE token = ?", (asked,)).fetchone()
+        if row is not None:
+            identity = row[0]
+        elif gone is not None:
+            return Person(None, None, erased=asked, erased_at=int(gone[0]))
+    live = db.execute("SELECT token FROM person WHERE identity = ?", (identity,)).fetchone()
+    begun = db.execute("SELECT token FROM erasing WHERE identity = ? ORDER BY token", (identity,))
+    erasing = tuple(token for (token,) in begun)
+    if live is None and not erasing:
+        return None
+    return Person(identity, live[0] if live else None, erasing)
+
+
+def _hold(db: sqlite3.Connection, token: str) -> Hold | None:
+    row = db.execute("SELECT ts, why FROM hold WHERE token = ?", (token,)).fetchone()
+    return Hold(int(row[0]), str(row[1])) if row else None
