@@ -46,6 +46,7 @@ class LiveSource:
         self._n = 0
         self._lost_first = 0
         self._left_out: dict[str, int] = {}  # requests by rule
+        self._is_untold = False  # whether some were left out since the last sign of life
 
     @property
     def last_n(self) -> int:
@@ -63,6 +64,11 @@ class LiveSource:
         with self._lock:
             return dict(self._left_out)
 
+    @property
+    def leaves_out(self) -> bool:
+        """Whether requests were left out that no sign of life has told of."""
+        return self._is_untold
+
     def count_received(self) -> bool:
         """A request has come in. False if the source has ended."""
         with self._lock:
@@ -76,6 +82,9 @@ class LiveSource:
             if not self.is_ended:
                 self.spool.count_finished()
                 self._left_out[rule] = self._left_out.get(rule, 0) + 1
+                if not self._is_untold:
+                    self._is_untold = True
+                    self.wake.set()
 
     def put(self, event: Pieces, finishes: bool = False) -> int | None:
         """Number and spool an event: its number, 0 if it was lost, `None` if the source ended."""
@@ -152,7 +161,9 @@ class LiveSource:
             self.spool.release(len(taken.pairs), taken.end)
 
     def _sign_of_life(self, action: str) -> Core:
-        left_out: dict[str, Value] = {**self.left_out}
+        with self._lock:
+            left_out: dict[str, Value] = {**self._left_out}
+            self._is_untold = False
         return Core(
             ts=self._clock_us(),
             kind="process",

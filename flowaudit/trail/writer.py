@@ -26,6 +26,9 @@ COMMIT_LIMIT: Final = 5_000
 HEARTBEAT_S: Final = 300
 """Seconds between a source's signs of life, so that silence can be told from absence."""
 
+LEFT_OUT_S: Final = 10
+"""Seconds until a sign of life tells how many requests the policy has left out meanwhile."""
+
 RETRY_S: Final = (0.1, 5.0)
 """First and longest pause after a commit that failed."""
 
@@ -101,9 +104,11 @@ class Writer:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        heartbeat, is_adopted, is_stopped = time.monotonic() + HEARTBEAT_S, False, False
+        due, is_adopted, is_stopped = time.monotonic() + HEARTBEAT_S, False, False
         while not self.give_up.is_set():
-            self._gather()
+            if self._source.leaves_out:
+                due = min(due, time.monotonic() + LEFT_OUT_S)
+            self._gather(due)
             is_last = self._source.is_ended
             try:
                 self._commit()
@@ -118,17 +123,19 @@ class Writer:
                 if is_stopped or not self._source.put_stop():
                     break
                 is_stopped = True
-            if time.monotonic() >= heartbeat:
-                heartbeat = time.monotonic() + HEARTBEAT_S
+            if time.monotonic() >= due:
+                due = time.monotonic() + HEARTBEAT_S
                 self._source.put_heartbeat()
         self._end()
 
-    def _gather(self) -> None:
-        """Until there is something to commit, and then a little, so that a group gathers."""
+    def _gather(self, due: float) -> None:
+        """Until there is something to commit, and then a little, so that a group gathers; not
+        beyond the moment when a sign of life is due.
+        """
         source = self._source
         source.is_idle = True
         if not source.has_work and not source.is_ended:
-            source.wake.wait(HEARTBEAT_S)
+            source.wake.wait(max(0.0, due - time.monotonic()))
         source.is_idle = False
         source.wake.clear()
         if not (source.is_ended or self._is_hurried or source.spool.waiting >= GROUP_EVENTS):

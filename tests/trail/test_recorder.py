@@ -447,3 +447,23 @@ def test_a_read_only_folder_is_survived(
     assert not recorder.flush(timeout_s=0.3)
     recorder.close(timeout_s=0.2)
     assert not trail.exists()
+
+
+def test_what_the_policy_left_out_is_told_soon(
+    make_recorder: Callable[..., Recorder], events: Events, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flowaudit.trail.writer.LEFT_OUT_S", 0.2)
+    recorder = make_recorder()
+    recorder.append(Core(ts=1, kind="note"))
+    for rule in ("assets", "assets", "health"):
+        recorder.count_received()
+        recorder.count_dropped(rule)
+    deadline = time.monotonic() + 10
+    told: list[Any] = []
+    while not told and time.monotonic() < deadline:
+        time.sleep(0.05)
+        told = [one["facts"] for one in events("process") if one["action"] == "heartbeat"]
+    assert told == [{"left_out": {"assets": 2, "health": 1}}]
+    time.sleep(0.4)
+    recorder.flush()
+    assert len([one for one in events("process") if one["action"] == "heartbeat"]) == 1
