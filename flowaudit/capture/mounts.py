@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
+from ..policy.proxies import address
 from ..policy.redact import clean_host, redact_agent
 from .asgi_exchange import ENRICH_KEY as ASGI_ENRICH_KEY
 from .asgi_exchange import SCOPE_KEY
@@ -92,16 +93,16 @@ def _is_same(outer: Facts, environ: Mapping[str, Any]) -> bool:
     headers = (
         (outer.cookie, "HTTP_COOKIE"),
         (outer.referer, "HTTP_REFERER"),
-        (outer.request_id, "HTTP_X_REQUEST_ID"),
         (outer.traceparent, "HTTP_TRACEPARENT"),
     )
     return (
         given("REQUEST_METHOD") == outer.method
         and sent in (_text(given("SCRIPT_NAME")) + path, path)
         and given("QUERY_STRING") == outer.query
-        and given("REMOTE_ADDR") in (visitor.peer or "", visitor.client or "")
+        and (address(given("REMOTE_ADDR")) or "") in (visitor.peer or "", visitor.client or "")
         and redact_agent(given("HTTP_USER_AGENT")) == visitor.ua
         and (clean_host(host) if (host := given("HTTP_HOST")) else None) == visitor.host
+        and given("HTTP_X_REQUEST_ID") in ("", header_text(outer.request_id))  # logs give one
         and all(_alike(header_text(raw), given(name)) for raw, name in headers)
     )
 

@@ -14,6 +14,7 @@ from .files import is_servers_file
 from .intake import Intake
 from .readable import readable_text
 from .streams import Blocks, Guard, Input, SizedBlocks
+from .wsgi_exchange import lasting_headers
 
 __all__ = ["begin_payload", "tapped_asgi", "tapped_wsgi"]
 
@@ -106,6 +107,7 @@ class _TappedWsgi:
             environ["wsgi.input"] = Input(environ["wsgi.input"], payload.request, guard)
 
         def tapped_start(status: str, headers: Any, *exc_info: Any) -> Any:
+            headers = lasting_headers(headers)
             guard(response.set_headers, headers)
             write = start_response(status, headers, *exc_info)
 

@@ -48,21 +48,23 @@ class WsgiCapture:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Serve one request, as PEP 3333 has it."""
-        outer = environ.get(ENVIRON_KEY)
+        outer, outside = environ.get(ENVIRON_KEY), None
         if isinstance(outer, Facts):
             if self.enrich is not None:
                 environ.setdefault(ENRICH_KEY, self.enrich)
             if self.audit.hears(outer):
                 return self.app(environ, start_response)
+            outside = outer
         around = current.get()
         if around is not None and around.is_asgi:
-            outer = facts_around_wsgi(environ)
-            if outer is not None and self.audit.hears(outer):
-                return self._answer_mounted(environ, start_response, outer)
+            mount = facts_around_wsgi(environ)
+            if mount is not None:
+                if self.audit.hears(mount):
+                    return self._answer_mounted(environ, start_response, mount)
+                outside = mount
         facts = begin_environ(self.audit, environ)
-        if isinstance(outer, Facts):
-            facts.root = outer.root
-            facts.outer = outer
+        if outside is not None:  # of another trail: this came in where that one did
+            facts.root, facts.outer = outside.root, outside
         if FILE_WRAPPER in environ and environ[FILE_WRAPPER].__class__ is not type:
             remember_files(environ)
         audit = self.audit

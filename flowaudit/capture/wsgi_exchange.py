@@ -21,6 +21,7 @@ __all__ = [
     "StartResponse",
     "WSGIApp",
     "Write",
+    "lasting_headers",
 ]
 
 Environ = dict[str, Any]
@@ -53,6 +54,11 @@ _SENT_BY_A_PROXY: Final = frozenset(
 
 ENRICH_KEY: Final = "flowaudit.enrich"
 """Where an inner wrapper leaves what its framework can tell, for the outer one to call."""
+
+
+def lasting_headers(headers: Any) -> Any:
+    """Headers that the server can read after us, where an app gives some that pass only once."""
+    return list(headers) if isinstance(headers, Iterator) else headers
 
 
 class Exchange:
@@ -97,6 +103,8 @@ class Exchange:
         self, status: str, headers: list[tuple[str, str]], exc_info: ExcInfo = None
     ) -> Write:
         """The server's `start_response`, watched."""
+        if headers.__class__ is not list:
+            headers = lasting_headers(headers)
         self.note_answer(status, headers)
         return self.pass_on(status, headers, exc_info)
 

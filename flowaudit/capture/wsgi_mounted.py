@@ -11,6 +11,7 @@ from .wsgi_exchange import (
     ExcInfo,
     StartResponse,
     Write,
+    lasting_headers,
 )
 
 __all__ = ["MountedExchange"]
@@ -47,6 +48,7 @@ class MountedExchange(Exchange):
         self, status: str, headers: list[tuple[str, str]], exc_info: ExcInfo = None
     ) -> Write:
         """What the app around gave as `start_response`; of a strict request all is told by then."""
+        headers = lasting_headers(headers)
         self.note_answer(status, headers)
         if self.outer.of is not None:
             self.finish()

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from .strict import NOT_DONE, NOT_TOLD, Refusal
-from .wsgi_exchange import Exchange, ExcInfo, Write
+from .wsgi_exchange import Exchange, ExcInfo, Write, lasting_headers
 
 __all__ = ["StrictExchange"]
 
@@ -27,6 +27,7 @@ class StrictExchange(Exchange):
         self, status: str, headers: list[tuple[str, str]], exc_info: ExcInfo = None
     ) -> Write:
         """The server's `start_response`, once status and outcome are durable."""
+        headers = lasting_headers(headers)
         self.note_answer(status, headers)
         if not self.facts.is_told and self.refusal is None:
             self.tell()

@@ -347,3 +347,21 @@ def test_a_request_inside_a_request_gives_the_thread_back(
         ("/inner", None),
         ("/outer", "not-yours"),
     ]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [iter, lambda given: (each for each in given), tuple, list],
+    ids=["iterator", "generator", "tuple", "list"],
+)
+def test_headers_that_pass_only_once_reach_the_server(audit: FlowAudit, headers: Any) -> None:
+    given = [("Content-Length", "1"), ("X-One", "1")]
+    begun: list[Any] = []
+
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", headers(given))
+        return [b"x"]
+
+    answer = audit.wsgi(app)(environ(), lambda status, headers: begun.extend(headers))
+    assert [*answer] == [b"x"]
+    assert begun == given
