@@ -1,11 +1,9 @@
 """Whatever comes in and whatever the app does: one event each, the app's errors as they were.
 
-Ten thousand requests of each protocol in the suite, a hundred thousand in the soak.
+Ten thousand requests over ASGI in the suite, a hundred thousand in the soak.
 """
 
 import asyncio
-import contextvars
-import io
 from collections.abc import Iterator
 from copy import copy
 from typing import Any
@@ -16,7 +14,7 @@ from hypothesis import strategies as st
 
 from flowaudit import FlowAudit
 
-from .dice import BATCH, POLICIES, Boom, Dice, Fuzzed, fuzzed_audit, fuzzing, same_error
+from .dice import BATCH, POLICIES, Dice, Fuzzed, fuzzed_audit, fuzzing, same_error
 
 ODD_MESSAGES: list[Any] = [
     {"type": "http.response.body"},
@@ -86,31 +84,6 @@ def asgi_request(dice: Dice) -> dict[str, Any]:
     }
 
 
-def wsgi_request(dice: Dice) -> dict[str, Any]:
-    return {
-        "method": dice.method(),
-        "path": dice.text(255),
-        "target": dice.any_of(None, dice.raw().decode("latin-1")),
-        "query": dice.raw().decode("latin-1"),
-        "headers": dice.headers(),
-        "length": dice.any_of("", "0", "7", "-1", "9" * 40, "x", "٣"),
-        "status": dice.any_of("200 OK", "204 No", "404", "", "abc", "99999 x", "302 F"),
-        "answer_headers": dice.some(
-            lambda: (
-                dice.any_of("Content-Length", "Location", "Set-Cookie", ""),
-                dice.any_of("", "0", "3", "x", "-1", "²", "/login", "sid=1; Path=/"),
-            ),
-            3,
-        ),
-        "blocks": dice.some(lambda: dice.randbytes(dice.randrange(5)), 3),
-        "shape": dice.any_of("list", "tuple", "generator", "late", "write", "file", "twice"),
-        "reads": dice.randrange(4),
-        "closes": dice.random() < 0.5,
-        "say": dice.say(),
-        "error": dice.error(),
-    }
-
-
 @pytest.fixture(scope="module", params=POLICIES)
 def fuzzed(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
@@ -175,91 +148,3 @@ def test_asgi(fuzzed: Fuzzed, seed: int) -> None:
             await _asgi(audit, asgi_request(dice))
 
     asyncio.run(all_of_them())
-
-
-class _File(io.BytesIO):
-    pass
-
-
-def _wsgi(audit: FlowAudit, one: dict[str, Any]) -> None:
-    error = one["error"]
-
-    def app(environ: Any, start_response: Any) -> Any:
-        one["say"]()
-        if one["reads"]:
-            environ["wsgi.input"].read(one["reads"])
-        if one["shape"] == "late":
-            return blocks(start_response)
-        write = start_response(one["status"], one["answer_headers"])
-        if one["shape"] == "twice":
-            try:
-                raise Boom
-            except Boom:
-                import sys
-
-                start_response("500 again", [], sys.exc_info())
-        if one["shape"] == "write":
-            for block in one["blocks"]:
-                write(block)
-            if error is not None:
-                raise error
-            return []
-        if one["shape"] == "file":
-            return environ["wsgi.file_wrapper"](b"".join(one["blocks"]))
-        if one["shape"] == "list":
-            return list(one["blocks"])
-        if one["shape"] == "tuple":
-            return tuple(one["blocks"])
-        return blocks(None)
-
-    def blocks(start_response: Any) -> Iterator[bytes]:
-        if start_response is not None:
-            start_response(one["status"], one["answer_headers"])
-        yield from one["blocks"]
-        if error is not None:
-            raise error
-
-    environ: dict[str, Any] = {
-        "REQUEST_METHOD": one["method"],
-        "SCRIPT_NAME": "",
-        "PATH_INFO": one["path"],
-        "QUERY_STRING": one["query"],
-        "REMOTE_ADDR": "10.0.0.1",
-        "CONTENT_LENGTH": one["length"],
-        "wsgi.input": io.BytesIO(b'{"a": 1}'),
-        "wsgi.file_wrapper": _File,
-    }
-    if one["target"] is not None:
-        environ["RAW_URI"] = one["target"]
-    for name, value in one["headers"]:
-        key = "HTTP_" + name.decode("latin-1").upper().replace("-", "_")
-        environ[key] = value.decode("latin-1")
-    written: list[bytes] = []
-    raised: BaseException | None = None
-    try:
-        answer = audit.wsgi(app)(environ, lambda status, given, exc_info=None: written.append)
-        try:
-            assert isinstance(answer, _File) == (one["shape"] == "file")
-            for block in answer:
-                written.append(block)
-        finally:
-            if one["closes"] or one["error"] is None:
-                getattr(answer, "close", lambda: None)()
-    except BaseException as found:
-        raised = found
-    raises = one["shape"] in ("generator", "late", "write", "twice")
-    if isinstance(raised, RuntimeError) and isinstance(raised.__cause__, StopIteration):
-        return
-    same_error(raised, error if raises else None)
-    assert b"".join(written) == b"".join(one["blocks"])
-
-
-@fuzzing
-@given(st.integers(0, 2**64))
-def test_wsgi(fuzzed: Fuzzed, seed: int) -> None:
-    audit, expected = fuzzed
-    dice = Dice(seed)
-    for _ in range(BATCH):
-        expected[0] += 1
-        # a server that does not close an answer leaves its request in the thread
-        contextvars.copy_context().run(_wsgi, audit, wsgi_request(dice))
