@@ -99,7 +99,8 @@ def _is_same(outer: Facts, environ: Mapping[str, Any]) -> bool:
         given("REQUEST_METHOD") == outer.method
         and sent in (_text(given("SCRIPT_NAME")) + path, path)
         and given("QUERY_STRING") == outer.query
-        and (address(given("REMOTE_ADDR")) or "") in (visitor.peer or "", visitor.client or "")
+        and (address(given("REMOTE_ADDR")) or None)
+        in (visitor.peer or visitor.client, visitor.client)
         and redact_agent(given("HTTP_USER_AGENT")) == visitor.ua
         and (clean_host(host) if (host := given("HTTP_HOST")) else None) == visitor.host
         and given("HTTP_X_REQUEST_ID") in ("", header_text(outer.request_id))  # logs give one

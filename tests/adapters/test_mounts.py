@@ -115,10 +115,18 @@ def mounted(app: Any, audit: FlowAudit, at: str = "/legacy") -> Any:
 
 
 def ask(
-    app: Any, path: str, method: str = "GET", *, root_path: str = "", **options: Any
+    app: Any,
+    path: str,
+    method: str = "GET",
+    *,
+    root_path: str = "",
+    peer: str = "127.0.0.1",
+    **options: Any,
 ) -> httpx.Response:
     async def send() -> httpx.Response:
-        transport = httpx.ASGITransport(app, raise_app_exceptions=False, root_path=root_path)
+        transport = httpx.ASGITransport(
+            app, raise_app_exceptions=False, root_path=root_path, client=(peer, 1)
+        )
         async with httpx.AsyncClient(transport=transport, base_url="http://site") as client:
             return await asyncio.wait_for(client.request(method, path, **options), 20)
 
@@ -237,6 +245,24 @@ def test_a_mount_with_a_parameter_has_its_name_in_the_route(
 ) -> None:
     ask(mounted(to_asgi(flask_app(audit)), audit, "/{tenant}/old"), "/acme/old/items/7")
     assert told(audit, events, "route", "resource_id") == [("/{tenant}/old/items/{id}", "7")]
+
+
+@pytest.mark.parametrize("peer", ["127.0.0.1", "::1", "testclient", ""])
+@pytest.mark.parametrize("logs", [True, False], ids=["logs", "silent"])
+def test_what_a_wrapper_makes_of_a_request_is_not_compared(
+    audit: FlowAudit, events: Events, to_asgi: Any, peer: str, logs: bool
+) -> None:
+    """A peer that is no address is left out, and a log line gives a request its id."""
+
+    def log(app: Any) -> Any:
+        async def logging(scope: Any, receive: Any, send: Any) -> None:
+            assert not logs or audit.log_fields(None, "info", {})
+            await app(scope, receive, send)
+
+        return logging
+
+    ask(mounted(log(to_asgi(flask_app(audit))), audit), "/legacy/items/7", peer=peer)
+    assert told(audit, events, "route") == [("/legacy/items/{id}",)]
 
 
 def test_wrappers_of_two_trails_each_record(
