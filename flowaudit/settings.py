@@ -46,7 +46,7 @@ def _texts(value: object) -> tuple[str, ...]:
 
 def _prefixes(value: object) -> tuple[str, ...]:
     prefixes = _texts(value)
-    if not all(prefix.startswith("/") for prefix in prefixes):
+    if not all(re.match(r"/|https?://[^/\\\s]+/", prefix) for prefix in prefixes):
         raise ValueError
     return prefixes
 
@@ -134,7 +134,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting(
         "login_paths",
         (),
-        "a list of path prefixes, each with a leading /",
+        "a list of path prefixes, each with a leading /, or addresses such as https://sso.example/in",
         "Where the app redirects to for sign-in: such a redirect is a refusal.",
         _prefixes,
     ),

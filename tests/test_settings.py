@@ -26,6 +26,8 @@ def test_a_keyword_goes_before_the_environment_before_the_file() -> None:
         ("trusted_proxies", True),
         ("query_keys", 5),
         ("login_paths", ["login"]),
+        ("login_paths", ["https://sso.example"]),
+        ("login_paths", ["ftp://sso.example/in"]),
         ("queue_size", 1),
         ("queue_size", "many"),
         ("group_ms", 0),

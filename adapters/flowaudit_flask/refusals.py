@@ -8,6 +8,7 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import SecurityError
 
 from flowaudit.capture.facts import Facts
+from flowaudit.policy.login_pages import is_same_host, split_location
 
 from .people import actor_of
 
@@ -60,11 +61,20 @@ def _leads_to_login(app: Flask, location: str) -> bool:
     paths = _PATHS.get(app)
     if paths is None:
         paths = _PATHS[app] = _sign_in_paths(app)
-    path = urlsplit(location).path.removeprefix(request.script_root)
+    host, page = _page(location)
+    pages = {f"//{host or request.host}{page}"}
+    if host is None or is_same_host(host, request.host):
+        pages.add(page.removeprefix(request.script_root))
     here = request.path
-    return path in paths and not any(
+    return not paths.isdisjoint(pages) and not any(
         here == page or (page != "/" and here.startswith(f"{page.rstrip('/')}/")) for page in paths
     )
+
+
+def _page(location: str) -> tuple[str | None, str]:
+    """Host, if it says one, and path of a redirect."""
+    host, rest = split_location(location)
+    return host, rest.partition("#")[0].partition("?")[0]
 
 
 def _leads_back(app: Flask, location: str) -> bool:
@@ -93,7 +103,8 @@ def _sign_in_paths(app: Flask) -> frozenset[str]:
     paths = set()
     for view in filter(None, views):
         if "/" in view:
-            paths.add(urlsplit(view).path)
+            host, page = _page(view)
+            paths.add(page if host is None else f"//{host}{page}")
         elif view in app.view_functions:
             rules = app.url_map.iter_rules(view)
             paths |= {rule.rule for rule in rules if not rule.arguments}

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 from ..errors import VaultError
 from ..event import ACTIONS, KINDS, Core, Personal, Pieces, cut, member
 from ..policy.classify import Verdict, classify
+from ..policy.login_pages import LoginPages
 from ..policy.redact import redact_query, redact_referer
 from ..policy.signs import attack_flags
 from ..vault.tokens import Vault
@@ -65,7 +66,7 @@ class Composer:
         self.kinds = ActorKinds(agents)
         self._vault = vault
         self._query_keys = query_keys
-        self._login_paths = login_paths
+        self._login_pages = LoginPages(login_paths) if login_paths else None
         self._session_cookies = session_cookies
         self._sessions: dict[str | bytes, str | None] = {}
         self._referers: dict[str | bytes, str] = {}
@@ -208,14 +209,10 @@ class Composer:
 
     def _leads_to_login(self, facts: Facts) -> bool:
         """Whether a redirect goes to the sign-in page, from elsewhere than that page."""
-        target = facts.location
-        if not target or not self._login_paths or not 300 <= (facts.status or 0) < 400:
+        target, pages = facts.location, self._login_pages
+        if not target or pages is None or not 300 <= (facts.status or 0) < 400:
             return False
-        if "://" in target[:12] or target.startswith("//"):
-            target = "/" + target.split("//", 1)[1].partition("/")[2]
-        return target.startswith(self._login_paths) and not facts.target.raw.startswith(
-            self._login_paths
-        )
+        return pages.is_led_to(target, facts.visitor.host, facts.target.raw)
 
     def _referer(self, raw: str | bytes) -> str:
         """The member of what may be kept of a referer."""

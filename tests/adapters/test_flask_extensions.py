@@ -231,6 +231,35 @@ def test_who_is_sent_elsewhere_to_come_back_was_refused(
     assert events("request")[-1].get("reason") == reason
 
 
+@pytest.mark.parametrize(
+    ("view", "leads_to", "reason"),
+    [
+        pytest.param("/door", "http://localhost/door", "login-required", id="this-host"),
+        pytest.param("/door", "//evil/door", None, id="another-host"),
+        pytest.param(
+            "https://sso.example/door",
+            "https://sso.example/door?a=1",
+            "login-required",
+            id="sso",
+        ),
+        pytest.param("https://sso.example/door", "/door", None, id="the-same-path-here"),
+        pytest.param("http://localhost/door", "/door", "login-required", id="this-host-in-full"),
+    ],
+)
+def test_a_login_view_is_one_page_of_one_host(
+    audit: FlowAudit, events: Events, view: str, leads_to: str, reason: str | None
+) -> None:
+    app = new_app()
+    manager = flask_login.LoginManager(app)
+    manager.login_view = view
+    manager.user_loader(User)
+    app.add_url_rule("/a", "a", lambda: flask.redirect(leads_to))
+    wrap(app, audit)
+    app.test_client().get("/a")
+    audit.flush()
+    assert told(events, "reason") == [(reason,)]
+
+
 def test_a_login_view_of_a_blueprint_and_an_app_under_a_prefix(
     audit: FlowAudit, events: Events
 ) -> None:

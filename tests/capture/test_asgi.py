@@ -184,7 +184,7 @@ def test_a_redirect_to_the_login_page_is_a_refusal(
     make_audit: Callable[..., FlowAudit], events: Events
 ) -> None:
     audit = make_audit(login_paths=["/login"])
-    for target in (b"/login?next=/x", b"https://example.org/login", b"/elsewhere"):
+    for target in (b"/login?next=/x", b"https://example.org/login", b"//evil/login"):
         start = {**START, "status": 302, "headers": [(b"location", target)]}
         call(audit.asgi(answering(start, BODY)), scope())
     start = {**START, "status": 302, "headers": [(b"location", b"/login?again")]}

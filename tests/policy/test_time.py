@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from flowaudit.policy.login_pages import LoginPages
 from flowaudit.policy.proxies import Proxies
 from flowaudit.policy.redact import (
     clean_host,
@@ -36,6 +37,7 @@ LOOKS: dict[str, Callable[[str], Any]] = {
     "clean_host": clean_host,
     "clean_request_id": clean_request_id,
     "clean_trace_id": clean_trace_id,
+    "login_pages": lambda text: LoginPages(["/a"]).is_led_to(text, text, text),
     "mask": mask,
     "proxies": lambda text: Proxies(["10.0.0.0/8"]).resolve("10.0.0.1", text),
     "redact_agent": redact_agent,
