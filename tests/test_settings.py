@@ -109,3 +109,8 @@ def test_nothing_is_opened_before_the_first_event(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
     audit.close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_query_key_called_like_a_secret_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match=r"query_keys.*reset_token"):
+        FlowAudit(trail=str(tmp_path / "a.db"), query_keys=["page", "reset_token"])

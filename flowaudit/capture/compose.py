@@ -10,6 +10,7 @@ from ..errors import VaultError
 from ..event import ACTIONS, KINDS, Core, Personal, Pieces, cut, member
 from ..policy.classify import Verdict, classify
 from ..policy.login_pages import LoginPages
+from ..policy.named import query_names
 from ..policy.redact import redact_query, redact_referer
 from ..policy.signs import attack_flags
 from ..vault.tokens import Vault
@@ -65,7 +66,7 @@ class Composer:
     ) -> None:
         self.kinds = ActorKinds(agents)
         self._vault = vault
-        self._query_keys = query_keys
+        self._query_keys = query_names(query_keys)
         self._login_pages = LoginPages(login_paths) if login_paths else None
         self._session_cookies = session_cookies
         self._sessions: dict[str | bytes, str | None] = {}

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
+from unicodedata import normalize
 from urllib.parse import quote
 
 from ..errors import SettingError
@@ -20,6 +21,7 @@ __all__ = [
     "named_parts",
     "parse_pointer",
     "pointer_token",
+    "query_names",
 ]
 
 PAYLOAD_KEYS: Final = (
@@ -51,7 +53,11 @@ _SECRET_HEADERS: Final = frozenset(
     ["authorization", "cookie", "cookie2", "proxy-authorization", "set-cookie", "set-cookie2"]
 )
 _SECRET_ENDINGS: Final = (
+    "authorization",
+    "contrasena",
+    "kennwort",
     "password",
+    "passwort",
     "passwd",
     "passphrase",
     "secret",
@@ -64,7 +70,8 @@ _SECRET_ENDINGS: Final = (
     "cardnumber",
 )
 _SECRET_NAMES: Final = frozenset(
-    "auth authorization cookie csrf cvc cvv jwt otp pass pin pwd session sid signature".split()
+    "auth bearer cookie csrf cvc cvv iban jwt otp pass pin pwd session sid signature ssn totp"
+    " xauth xsession".split()
 )
 
 
@@ -205,9 +212,17 @@ def _headers(name: str, given: Iterable[str]) -> tuple[str, ...]:
     return found
 
 
+def query_names(given: Iterable[str]) -> frozenset[str]:
+    """The query parameters that may be kept. Raises `SettingError` for one called like a secret."""
+    names = frozenset(given)
+    for each in sorted(names):
+        _check_secret("query_keys", each, each)
+    return names
+
+
 def is_secret_name(name: str) -> bool:
     """Whether a key, header or parameter is called like a secret: `passwd`, `reset_token`."""
-    plain = re.sub(r"[^a-z0-9]", "", name.lower())
+    plain = re.sub(r"[^a-z0-9]", "", normalize("NFKD", name.lower()))  # contraseña: contrasena
     one = plain.removesuffix("s")
     return plain in _SECRET_NAMES or one in _SECRET_NAMES or one.endswith(_SECRET_ENDINGS)
 

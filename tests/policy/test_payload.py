@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from flowaudit.errors import SettingError
 from flowaudit.event import clean_map
-from flowaudit.policy.named import Named, named_parts, parse_pointer
+from flowaudit.policy.named import Named, named_parts, parse_pointer, query_names
 from flowaudit.policy.payload import (
     MAX_FIELDS,
     Described,
@@ -309,3 +309,29 @@ def test_a_big_body_is_told_within_bounds(document: Any) -> None:
     assert clean_map(told) == told
     assert len(msgspec.json.encode(told)) < 48 * 1024
     assert "cut" in told or len(told["rest"]) == 1  # type: ignore[arg-type]
+
+
+SECRET_NAMES = (
+    "passwort kennwort contraseña Contraseña bearer totp otp pin iban ssn x_auth altes_passwort"
+    " x-auth x-auth-token x-forwarded-authorization x-session x-session-id password access_token"
+).split()
+
+
+@pytest.mark.parametrize("name", SECRET_NAMES)
+def test_what_is_called_like_a_secret_is_never_named(name: str) -> None:
+    lists = {"request_json": f"/a/{name}", "response_json": f"/{name}", "request_form": name}
+    if name.isascii():
+        lists |= {"request_headers": name, "response_headers": name}
+    for key, value in lists.items():
+        with pytest.raises(SettingError, match="not a secret's"):
+            named(**{key: [value]})
+    with pytest.raises(SettingError, match=r"query_keys.*not a secret's"):
+        query_names(["page", name])
+
+
+@pytest.mark.parametrize(
+    "name", ["page", "pinned", "author", "urban", "session_count", "x-assn", "passage", "code"]
+)
+def test_what_is_only_written_alike_may_be_named(name: str) -> None:
+    assert query_names([name]) == {name}
+    assert named(request_form=[name]).request.form == {name}
