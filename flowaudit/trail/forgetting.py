@@ -54,17 +54,21 @@ def names_any(core: bytes, personal: bytes | None, tokens: Collection[str]) -> b
     """Whether an event is of one of these tokens: its actor, who really acts, or whose account
     an `auth` event is about. One that was damaged counts if the token stands in it anywhere.
     """
+    return bool(_named(core, personal, tokens))
+
+
+def _named(core: bytes, personal: bytes | None, tokens: Collection[str]) -> list[str]:
+    """Which of these tokens an event is of."""
     try:
         seen = _GLANCE.decode(core)
-        if seen.actor in tokens or seen.via in tokens:
-            return True
-        if seen.kind != "auth" or not personal:
-            return False
-        data = _PERSONAL_GLANCE.decode(personal).data
-        return data is not None and data.target in tokens
+        found = [seen.actor, seen.via]
+        if seen.kind == "auth" and personal:
+            data = _PERSONAL_GLANCE.decode(personal).data
+            found.append(data.target if data is not None else None)
+        return [token for token in found if token is not None and token in tokens]
     except (msgspec.MsgspecError, UnicodeDecodeError):
         text = core + (personal or b"")
-        return any(token.encode() in text for token in tokens)
+        return [token for token in tokens if token.encode() in text]
 
 
 def ranges_of(seqs: Iterable[int]) -> list[list[int]]:
@@ -171,13 +175,8 @@ class Forgetting:
 
     def note(self, records: Iterable[tuple[bytes, bytes]]) -> ErasureNote:
         """The note that covers late events of erased tokens."""
-        found = [
-            token
-            for token in self.tokens
-            for core, personal in records
-            if names_any(core, personal, (token,))
-        ]
-        return ErasureNote(frozenset(found), why=LATE)
+        found = {token for core, p in records for token in _named(core, p, self.tokens)}
+        return ErasureNote(found, why=LATE)
 
     def close(self) -> None:
         """Close the vault; a later look opens it again."""

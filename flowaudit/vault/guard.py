@@ -11,12 +11,15 @@ import threading
 import weakref
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
-__all__ = ["ConnectionGuard", "is_open_here"]
+__all__ = ["ConnectionGuard", "is_open_here", "living"]
 
 FORK_S: Final = 10.0
 """Seconds that a fork waits for a use to end. After that the child may not use the file."""
+
+
+_T = TypeVar("_T")
 
 
 class ConnectionGuard:
@@ -71,9 +74,21 @@ class ConnectionGuard:
             _TAINTED[self.path], self.connection = self.connection, None
 
 
+def living(objects: "weakref.WeakSet[_T]") -> list[_T]:
+    """Those of a set that live, though other threads add to it meanwhile.
+
+    Without a lock: a fork could leave it held for ever in the child.
+    """
+    while True:
+        try:
+            return list(objects)
+        except RuntimeError:
+            continue
+
+
 def is_open_here(path: Path) -> bool:
     """Whether this process has a file open through a guard."""
-    return any(g.path == path.absolute() and g.connection is not None for g in list(_ALL))
+    return any(g.path == path.absolute() and g.connection is not None for g in living(_ALL))
 
 
 _TAINTED: dict[Path, sqlite3.Connection] = {}
@@ -83,17 +98,17 @@ _ALL: "weakref.WeakSet[ConnectionGuard]" = weakref.WeakSet()
 
 
 def _before_fork() -> None:
-    for guard in list(_ALL):
+    for guard in living(_ALL):
         guard.before_fork()
 
 
 def _after_fork_in_parent() -> None:
-    for guard in list(_ALL):
+    for guard in living(_ALL):
         guard.after_fork_in_parent()
 
 
 def _after_fork_in_child() -> None:
-    for guard in list(_ALL):
+    for guard in living(_ALL):
         guard.after_fork_in_child()
 
 

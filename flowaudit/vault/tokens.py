@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Final, Self, TypeVar
 
 from ..errors import VaultError
-from .guard import ConnectionGuard
+from .guard import ConnectionGuard, living
 
 __all__ = ["PURPOSES", "TOKEN_LENGTH", "Token", "Vault", "is_token", "spelled", "token_of"]
 
@@ -178,7 +178,7 @@ class Vault:
 
     def forget(self) -> None:
         """Drop what this process remembers of anybody, in every object for this file."""
-        for vault in list(_ALL):
+        for vault in living(_ALL):
             if vault._guard.path == self._guard.path:
                 vault._forgotten += 1
                 vault._tokens.clear()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import signal
 import sqlite3
 import subprocess
@@ -356,6 +357,34 @@ def test_an_erasure_in_many_places_is_told_in_several_events(trail: Path) -> Non
     assert (found.ok, found.erased) == (True, size // 2), found.problems
 
 
+@pytest.mark.parametrize("share", [0.1, 0.9], ids=lambda share: f"{share:.0%} of all")
+def test_events_of_every_size_leave_no_bytes(trail: Path, share: float) -> None:
+    dice, source, paths = random.Random(8), "s" * 26, TrailPaths.of(trail)
+    with Vault(paths.vault) as vault:
+        for i in range(200):
+            vault.token(f"user:other-{i}")
+        tokens = vault.token(ANN), vault.token(BOB)
+    marks: list[bytes] = []
+    n = 0
+    with Trail(trail) as writer:
+        for group in (1, 500, 30, 1, 700, 250):
+            records = []
+            for _ in range(group):
+                n += 1
+                is_ann, mark = dice.random() < share, f"mark-{n:06d}"
+                marks += [mark.encode()] * is_ann
+                pad = "x" * dice.choice([0, 10, 400, 5_000, 40_000 if dice.random() < 0.1 else 5])
+                core = Core(v=1, source=source, n=n, ts=n, kind="note", actor=tokens[not is_ann])
+                personal = Personal(path=f"/{mark}", data={"pad": pad, "what": mark})
+                records.append((encode_core(core), encode_personal(personal)))
+            writer.append(records, source, n)
+    assert erase(trail, ANN) == 0
+    left = bytes_beside(trail)
+    assert [mark for mark in [*marks, ANN.encode()] if mark in left] == []
+    found = verify_trail(trail)
+    assert (found.ok, found.erased) == (True, len(marks)), found.problems
+
+
 CASES: list[tuple[str, Core, Personal | None, bool]] = [
     ("actor", Core(kind="note", actor="t"), None, True),
     ("via", Core(kind="note", actor="x", via="t"), None, True),
@@ -363,6 +392,9 @@ CASES: list[tuple[str, Core, Personal | None, bool]] = [
     ("not of a note", Core(kind="note"), Personal(data={"target": "t"}), False),
     ("only in facts", Core(kind="ops", facts={"actor": "t"}), None, False),
     ("only in a path", Core(kind="auth"), Personal(path='"target":"t"'), False),
+    ("a quoted one", Core(kind="note", route='/"actor":"t"'), None, False),
+    ("another actor", Core(kind="ops", actor="x", facts={"actor": "t", "via": "t"}), None, False),
+    ("both", Core(kind="ops", actor="x", facts={"actor": "x", "via": "x"}, via="t"), None, True),
     ("nobody", Core(kind="note"), None, False),
 ]
 
@@ -370,9 +402,22 @@ CASES: list[tuple[str, Core, Personal | None, bool]] = [
 @pytest.mark.parametrize(
     ("core", "personal", "expected"), [c[1:] for c in CASES], ids=[c[0] for c in CASES]
 )
-def test_whose_an_event_is(core: Core, personal: Personal | None, expected: bool) -> None:
-    data = encode_personal(personal) if personal is not None else None
-    assert names_any(encode_core(core), data, ["t"]) is expected
+def test_whose_an_event_is(
+    tmp_path: Path, core: Core, personal: Personal | None, expected: bool
+) -> None:
+    token = "t" * 52
+    data = encode_personal(personal or Personal(path="/x")).replace(b'"t"', f'"{token}"'.encode())
+    raw = encode_core(core).replace(b'"t"', f'"{token}"'.encode())
+    raw = raw.replace(b'\\"t\\"', f'\\"{token}\\"'.encode())
+    assert names_any(raw, data, [token]) is expected
+    with Vault(tmp_path / "t.vault") as vault:
+        vault.change(lambda db: db.execute("INSERT INTO erased VALUES (?, 1)", (token,)))
+        vault.change(lambda db: db.execute("UPDATE generation SET number = 1"))
+    forgetting = Forgetting(tmp_path / "t.vault")
+    forgetting.look()
+    other = encode_core(Core(kind="note", actor="u" * 52))
+    assert forgetting.places([(other, data), (raw, data)]) == ({1} if expected else set())
+    forgetting.close()
 
 
 @pytest.mark.parametrize("core", [b"", b"\xff", b"{", b"[1]", b'{"actor":1}'])

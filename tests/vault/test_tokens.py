@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 
 from flowaudit.errors import VaultError
+from flowaudit.vault.erasure import Hold, hold_of, place_hold
+from flowaudit.vault.guard import is_open_here
 from flowaudit.vault.tokens import Vault, is_token, token_of
 
 
@@ -130,3 +132,38 @@ def test_a_locked_vault_gives_up_in_time(vault: Vault) -> None:
 def test_any_identity_has_a_token(vault: Vault, identity: str) -> None:
     with vault:
         assert is_token(vault.token(identity))
+
+
+def test_a_vault_of_an_older_release_gets_what_it_lacks(vault: Vault) -> None:
+    with vault:
+        token = vault.token("user:1")
+    with closing(sqlite3.connect(vault.path)) as db, db:
+        db.execute("DROP TABLE hold")
+        db.execute("DROP TABLE erasing")
+    with Vault(vault.path) as again:
+        assert again.token("user:1") == token
+        assert hold_of(again, token) is None
+        place_hold(again, token, Hold(1, "why"))
+        assert hold_of(again, token) == Hold(1, "why")
+
+
+def test_other_threads_may_make_vaults_while_one_forgets(tmp_path: Path) -> None:
+    kept: list[Vault] = []
+    is_over = threading.Event()
+
+    def make() -> None:
+        while not is_over.is_set():
+            kept.append(Vault(tmp_path / "v"))
+            if len(kept) > 500:
+                kept.clear()
+
+    thread = threading.Thread(target=make)
+    thread.start()
+    try:
+        mine = Vault(tmp_path / "v")
+        for _ in range(2_000):
+            mine.forget()
+            assert not is_open_here(mine.path)
+    finally:
+        is_over.set()
+        thread.join(30)
