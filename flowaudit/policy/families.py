@@ -20,6 +20,10 @@ LIBRARY: Final = ["http-library"]
 """Tags of a plain HTTP client: it says nothing of who uses it."""
 
 
+BOT_WITH_VERSION: Final = re.compile(r"(.*(?:[bB]ot|[cC]rawler|[sS]pider))\\/")
+"""Patterns of the list that want a version after a name that says by itself what it is."""
+
+
 class _Families(NamedTuple):
     agents: re.Pattern[str]
     bots: re.Pattern[str]
@@ -49,8 +53,14 @@ def load_families() -> _Families:
         pattern, tags = str(entry["pattern"]), list(entry.get("tags", []))
         if tags == LIBRARY:
             continue
-        (agents if _is_agent(pattern, tags) else bots).append(f"(?:{pattern})")
+        (agents if _is_agent(pattern, tags) else bots).append(f"(?:{_with_bare_name(pattern)})")
     return _Families(re.compile("|".join(agents)), re.compile("|".join(bots)))
+
+
+def _with_bare_name(pattern: str) -> str:
+    """The pattern, also where a bot's name stands without its version (`PerplexityBot`)."""
+    named = BOT_WITH_VERSION.fullmatch(pattern)
+    return f"{named[1]}(?:\\/|[;,)]|$)" if named is not None else pattern
 
 
 def _is_agent(pattern: str, tags: list[str]) -> bool:
