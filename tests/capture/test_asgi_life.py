@@ -210,7 +210,7 @@ def test_a_vault_that_cannot_answer_leaves_the_actor_out_and_says_so(
     def fail(*_: Any) -> str:
         raise VaultError("busy")
 
-    monkeypatch.setattr(audit._vault, "_ask", fail)
+    monkeypatch.setattr(audit._vault, "ask", fail)
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         flowaudit.identify("user:1")

@@ -176,7 +176,7 @@ def test_an_account_concerned_is_never_named(
     def fail(*_: Any) -> str:
         raise VaultError("busy")
 
-    monkeypatch.setattr(audit._vault, "_ask", fail)
+    monkeypatch.setattr(audit._vault, "ask", fail)
     say = lambda: flowaudit.record("auth", "grant", target="user:2", role="admin")  # noqa: E731
     outside, inside, _ = said(audit, events, say)
     assert outside["data"] == {"target": token, "role": "admin"}
