@@ -36,6 +36,9 @@ MAX_AGENT: Final = 512
 MIN_TOKEN: Final = 20
 """Characters from which on a run of mixed classes is taken for a token; 16 if it has all three."""
 
+SLASHED_TOKEN: Final = 40
+"""Characters of a token in base 64 with its slashes, as AWS's secret access keys are."""
+
 MAX_QUERY: Final = 2_048
 """Characters kept of the allow-listed part of a query."""
 
@@ -54,8 +57,11 @@ _BEARER_WORD: Final = re.compile(r"[bB](?:[eE][aA][rR][eE][rR]|[aA][sS][iI][cC])
 
 _JWT: Final = re.compile(r"eyJ[\w-]{5,}\.[\w-]{5,}(?:\.[\w-]*)?")
 _EMAIL: Final = re.compile(
-    r"[^\s/@:;,<>()\[\]\"'=&?]{1,64}(?:@|%(?:25)*40)[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"
+    r"[^\s/@:;,<>()\[\]\"'=&?]{1,64}(?:@|%(?:25)*40)"
+    r"(?:[A-Za-z0-9\x80-\U0010ffff-]|%(?:25)*[89A-Fa-f][0-9A-Fa-f])+"
+    r"(?:\.(?:[A-Za-z0-9\x80-\U0010ffff-]|%(?:25)*[89A-Fa-f][0-9A-Fa-f])+)+"
 )
+"""Local part and domain may be international (RFC 6531), as they are or percent-encoded."""
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _CARD: Final = re.compile(
     _UUID.pattern + r"|(?<![0-9])[0-9](?:(?:[ +._-]|%20|%2[dD])?[0-9]){12,18}(?![0-9])"
@@ -78,6 +84,7 @@ _KNOWN_TOKEN: Final = re.compile(
     r"|EAA[A-Za-z0-9]{20,}|\$2[aby]\$\d\d\$[./\w]{20,}"
 )
 _RUN: Final = re.compile(r"[A-Za-z0-9+=_~-]{16,}")
+_SLASHED: Final = re.compile(r"(?<![A-Za-z0-9+/._~%-])[A-Za-z0-9+/]{40,}(?![._~%-])")
 _HEX: Final = re.compile(r"(?=[0-9]{0,23}[a-fA-F])(?=[a-fA-F]{0,23}[0-9])[0-9a-fA-F]{24,}")
 _CHANGE: Final = re.compile(
     r"(?<=[a-z])[A-Z]|(?<=[A-Z][A-Z])[a-z]|(?<=[a-zA-Z])[0-9]|(?<=[0-9])[a-zA-Z]"
@@ -119,6 +126,8 @@ def mask(text: str) -> str:
         masked = _EMAIL.sub("[masked:email]", _USERINFO.sub("[masked:login]@", masked))
     if "=" in masked or ":" in masked or "%" in masked:
         masked = _KEY_VALUE.sub(r"\1\2[masked:value]", masked)
+    if "/" in masked and len(masked) >= SLASHED_TOKEN:
+        masked = _SLASHED.sub(_mask_slashed, masked)
     if _LONG.search(masked) is not None:
         masked = _RUN.sub(_mask_run, masked)
     return _CARD.sub(_mask_card, masked) if _DIGITS.search(masked) is not None else masked
@@ -200,6 +209,8 @@ def _redact_segment(segment: str) -> str:
         for decoded in (once, unquote(once)):
             if mask(decoded) != decoded and mask(segment) == segment:
                 return "[masked:encoded]"
+            if _SLASHED.sub(_mask_slashed, decoded) != decoded:
+                return "[masked:encoded]"
     return segment
 
 
@@ -230,6 +241,26 @@ def _luhn(digits: list[int]) -> bool:
 def _mask_run(match: re.Match[str]) -> str:
     run = match[0]
     return "[masked:token]" if not _UUID.fullmatch(run) and _looks_random(run) else run
+
+
+def _mask_slashed(match: re.Match[str]) -> str:
+    """A token with slashes in it, where it fills whole segments of a path, gives way."""
+    run, kept, at = match[0], [], 0
+    place = 0
+    while place + SLASHED_TOKEN <= len(run):
+        end = place + SLASHED_TOKEN
+        if run[end : end + 1] in ("", "/") and _is_slashed_token(run[place:end]):
+            kept += [run[at:place], "[masked:token]"]
+            place = at = end
+        place = run.find("/", place) + 1 or len(run)
+    return "".join([*kept, run[at:]])
+
+
+def _is_slashed_token(text: str) -> bool:
+    """Whether 40 characters are random: a class changes, within segments, at one place in five."""
+    if "/" not in text or not all(any(map(test, text)) for test in _CLASSES):
+        return False
+    return 5 * len(_CHANGE.findall(text)) > len(text) - text.count("/")
 
 
 def _looks_random(run: str) -> bool:

@@ -1,8 +1,10 @@
 """What looks like a secret is not recorded; what people need to read is."""
 
+import re
 import secrets
 import time
 import uuid
+from base64 import b64encode
 
 import pytest
 from hypothesis import given, settings
@@ -41,6 +43,17 @@ SECRETS = [
     "d2b7f9c8a5e7e6b1ffb2f9b7f4c5a6d7",
     "dGhpc2lzYVNlY3JldFRva2VuMTIz",
     "Zx9Kq2LmN8pR4tVw7YbC3dFg",
+    "jörg@exämple.de",
+    "jörg@exämple.de".encode().decode("latin-1"),
+    "ann@exämple.de",
+    "j%C3%B6rg@ex%C3%A4mple.de",
+    "j%c3%b6rg%40ex%c3%a4mple.de",
+    "j%25C3%25B6rg%2540ex%25C3%25A4mple.de",
+    "ann@example.%E6%97%A5%E6%9C%AC",
+    "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+    "/JalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKE/",
+    "wJalrXUtnFEMI%2FK7MDENG%2FbPxRfiCYEXAMPLEKEY",
+    "wJalrXUtnFEMI%252FK7MDENG+bPxRfiCYEXAMPLEKEY",
 ]
 READABLE = [
     "/",
@@ -57,6 +70,10 @@ READABLE = [
     "/vendor/phpunit/phpunit/src/Util/PHP/eval-stdin.php",
     "/download/..%2f..%2fetc%2fpasswd",
     "/M%C3%BCnchen/Stra%C3%9Fe",
+    "/@ann/k%C3%B6ln@work/notes",
+    "/users/5/Orders/17/Items/3/Notes/12/Edit/1A/22/Bc/9",
+    "/ajax/libs/jQuery/Plugins/Version3/Min/Source2/MapFile/Bundle",
+    "/Applications/MyProject2/Sources/MainWindow/Controllers4/ViewA",
 ]
 
 
@@ -92,6 +109,27 @@ def test_random_tokens_are_masked() -> None:
     ]
     kept = [token for token in tokens if token in redact_path(f"/t/{token}")]
     assert len(kept) * 500 < len(tokens), kept
+
+
+@pytest.mark.parametrize("shape", ["/x/{}", "/{}/y", "/a/B/{}/7"])
+def test_random_tokens_with_slashes_are_masked(shape: str) -> None:
+    """Of 40 characters in base 64; fewer than one in 500 may look like words."""
+    tokens = [b64encode(secrets.token_bytes(30)).decode() for _ in range(4_000)]
+    kept = [token for token in tokens if token in redact_path(shape.format(token))]
+    assert len(kept) * 500 < len(tokens), kept
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_a_secret_in_a_query_is_masked(secret: str) -> None:
+    kept = redact_query(f"page={secret}", frozenset(["page"])) or ""
+    assert "[masked:" in kept
+    assert not any(part in kept for part in re.split(r"[/+@%]", secret) if len(part) > 6)
+
+
+def test_nothing_of_an_encoded_token_is_left() -> None:
+    token = "wJalrXUtnFEMI%2FK7MDENG%2FbPxRfiCYEXAMPLEKEY"
+    assert redact_path(f"/x/{token}/y") == "/x/[masked:encoded]/y"
+    assert redact_referer(f"https://a.example/x/{token}") == "https://a.example/x/[masked:encoded]"
 
 
 def test_uuids_and_numbers_stay() -> None:

@@ -29,7 +29,7 @@ PARTS = (
     "\r\n %0d%0a \n \t a aA a1 0 9 1- eyJ eyJa. a. @ a@ %40 %2540 %25 / // .. ../ ; ' \" ` `a -- #"
     " /* */ ' or+ or+1 union union/* union+select select+ { {{ {{* } ${ ${* #{ #{( $( $(a ( <svg"
     " <svg+on <script on onload onload+ = =+ =http : :// http:// javascript+ sk- SG. SG.a EAA ghp_"
-    " AKIA xox password= token%3a Bearer+ basic%20 a=b& [ ] ::1 , for= \\ | &id ;cat"
+    " AKIA xox password= %C3 \xc3 a/B1/ token%3a Bearer+ basic%20 a=b& [ ] ::1 , for= \\ | &id ;cat"
 ).split(" ")
 
 LOOKS: dict[str, Callable[[str], Any]] = {
