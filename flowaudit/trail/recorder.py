@@ -13,6 +13,7 @@ from typing import Final
 
 from ..event import Core, Personal, Pieces, Value, cut
 from ..oplog import OPLOG
+from ..vault.guard import living
 from .adoption import Loss
 from .emission import Emission
 from .paths import TrailPaths
@@ -212,12 +213,12 @@ _RECORDERS: "weakref.WeakSet[Recorder]" = weakref.WeakSet()
 
 
 def _begin_anew_in_child() -> None:
-    for recorder in list(_RECORDERS):
+    for recorder in living(_RECORDERS):
         recorder._after_fork()
 
 
 def _close_all() -> None:
-    for recorder in list(_RECORDERS):
+    for recorder in living(_RECORDERS):
         recorder.close()
 
 
