@@ -1,7 +1,7 @@
 """The middleware for FastAPI and Starlette: which route, which user, why it refused.
 
 It reads what the framework has left in the scope when the app has answered; it asks nothing and
-patches nothing.
+patches no class.
 """
 
 from collections.abc import Callable, MutableMapping

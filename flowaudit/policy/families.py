@@ -19,7 +19,6 @@ ACTS_FOR_A_PERSON: Final = re.compile(r"-User\b|Agent")
 LIBRARY: Final = ["http-library"]
 """Tags of a plain HTTP client: it says nothing of who uses it."""
 
-
 BOT_WITH_VERSION: Final = re.compile(r"(.*(?:[bB]ot|[cC]rawler|[sS]pider))\\/")
 """Patterns of the list that want a version after a name that says by itself what it is."""
 
