@@ -13,7 +13,7 @@ from .facts import Facts
 from .files import is_servers_file
 from .intake import Intake
 from .readable import readable_text
-from .streams import Blocks, Guard, Input, SizedBlocks
+from .streams import Blocks, Guard, Input, SizedBlocks, has_blocks
 from .wsgi_exchange import lasting_headers
 
 __all__ = ["begin_payload", "tapped_asgi", "tapped_wsgi"]
@@ -130,6 +130,8 @@ class _TappedWsgi:
             return body
         if is_servers_file(environ, body):
             response.is_file = True
+            return body
+        if not has_blocks(body):
             return body
         kind = SizedBlocks if hasattr(body, "__len__") else Blocks
         return kind(body, response, guard)

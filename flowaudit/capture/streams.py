@@ -6,10 +6,15 @@ from typing import Any, Final
 from .bodies import Body
 from .intake import Intake
 
-__all__ = ["Blocks", "Guard", "Input", "SizedBlocks"]
+__all__ = ["Blocks", "Guard", "Input", "SizedBlocks", "has_blocks"]
 
 _READS: Final = frozenset(["read", "read1", "readall", "readline"])
 _READS_INTO: Final = frozenset(["readinto", "readinto1"])
+
+
+def has_blocks(body: object) -> bool:
+    """Whether what an app gives can be iterated; else it is for the server to know or refuse."""
+    return hasattr(body, "__iter__") or hasattr(body, "__getitem__")
 
 
 class Guard:

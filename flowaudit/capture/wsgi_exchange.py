@@ -10,6 +10,8 @@ from .facts import Facts, set_cookie_value
 from .files import is_servers_file
 from .heads import MAX_LENGTH_DIGITS
 from .intake import Intake
+from .readable import readable_text
+from .streams import has_blocks
 
 __all__ = [
     "ENRICH_KEY",
@@ -139,7 +141,11 @@ class Exchange:
     def watched_write(self, data: bytes) -> object:
         """The server's `write`, watched."""
         self.count(data)
-        return self.write(data)
+        try:
+            return self.write(data)
+        except OSError:  # what a server raises once the client is gone
+            self.facts.disconnected = self.facts.disconnected or not self.facts.done
+            raise
 
     def count(self, data: bytes) -> None:
         """A block is about to go to the server; the last one takes the event with it."""
@@ -169,7 +175,7 @@ class Exchange:
         facts = self.facts
         if facts.done:
             return
-        if facts.status is None:
+        if facts.status is None and not self.is_handed_over():
             facts.status = 500  # the server's answer to an app that never began one
         self.add_enrichment()
         if not self.audit.finish_at_once(facts):
@@ -210,11 +216,23 @@ class Exchange:
 
     def fail(self, error: BaseException) -> None:
         """The app raised past everything."""
-        if self.facts.done:
-            self.audit.hear_failure(self.facts, error)
-        else:
-            self.facts.exception = error
-            self.finish()
+        facts = self.facts
+        if facts.done:
+            self.audit.hear_failure(facts, error)
+            return
+        if not (isinstance(error, StopIteration) and self.is_handed_over()):
+            facts.exception = error
+            if not facts.bytes_out:
+                facts.status = 500  # no head has gone yet: the server answers in the app's place
+        self.finish()
+
+    def is_handed_over(self) -> bool:
+        """Whether the app answers on the server's socket by itself, as for a websocket, so that
+        nothing of it passes here.
+        """
+        facts = self.facts
+        upgrade = self.environ.get("HTTP_UPGRADE") if facts.status is None else None
+        return facts.exception is None and readable_text(upgrade).lower() == "websocket"
 
     def abandon(self) -> None:
         """The server closed the answer: whole, or because the client left."""
@@ -222,7 +240,7 @@ class Exchange:
         if facts.done:
             return
         is_bodiless = facts.method == "HEAD" or facts.status in _WITHOUT_BODY
-        facts.disconnected = not is_bodiless and self.expected != 0
+        facts.disconnected = not (is_bodiless or self.expected == 0 or self.is_handed_over())
         if facts.disconnected and facts.status is None:
             facts.status = 499
         self.finish()
@@ -244,7 +262,19 @@ class Exchange:
             self.finish()
             self.leave()
             return body
+        if not has_blocks(body):
+            return self.let_pass(body)
         return _SizedBody(body, self) if hasattr(body, "__len__") else _Body(body, self)
+
+    def let_pass(self, body: Iterable[bytes]) -> Iterable[bytes]:
+        """What is no answer: a server knows it for its own sign, or refuses it with 500."""
+        if not self.is_handed_over():
+            self.facts.exception = TypeError(f"{type(body).__name__} is no answer")
+            if not self.facts.bytes_out:
+                self.facts.status = 500
+        self.finish()
+        self.leave()
+        return body
 
 
 class _Body:

@@ -80,6 +80,8 @@ def wsgi_environ(dice: Dice) -> dict[str, Any]:
     for name, value in dice.headers():
         key = "HTTP_" + name.decode("latin-1").upper().replace("-", "_")
         environ[key] = value.decode("latin-1")
+    if dice.random() < 0.1:
+        environ["HTTP_UPGRADE"] = dice.any_of("websocket", "WebSocket", "h2c", 7)
     if dice.random() < 0.05:
         environ["wsgi.input"] = dice.choice(ODD)
     while dice.random() < 0.3:

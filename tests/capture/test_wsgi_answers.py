@@ -1,5 +1,6 @@
 """What a WSGI app's answer comes to: whole, short of what it announced, or never begun."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -92,3 +93,106 @@ def test_an_app_that_never_begins_its_answer_is_an_error(
         answer.close()
     audit.flush()
     assert [outcome_of(event) for event in events()] == [(500, "error", "status")]
+
+
+class Boom(Exception):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("blocks", "status"), [([], 500), ([b""], 500), ([b"x"], 200)], ids=["none", "empty", "one"]
+)
+@pytest.mark.parametrize("writes", [True, False], ids=["write", "yield"])
+def test_an_exception_before_the_first_byte_is_answered_by_the_server(
+    audit: FlowAudit, events: Events, blocks: list[bytes], status: int, writes: bool
+) -> None:
+    """PEP 3333: it sends no head before the first byte, so it can still answer 500."""
+
+    def written(environ: Any, start_response: Any) -> Any:
+        write = start_response("200 OK", [])
+        for block in blocks:
+            write(block)
+        raise Boom
+
+    def given(environ: Any, start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [])
+        yield from blocks
+        raise Boom
+
+    with pytest.raises(Boom):
+        Server(audit).run(audit.wsgi(written if writes else given), environ())
+    audit.flush()
+    assert [outcome_of(event) for event in events()] == [(status, "error", "Boom")]
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (BrokenPipeError(), (200, "aborted", "client-left")),
+        (ConnectionResetError(), (200, "aborted", "client-left")),
+        (AssertionError(), (200, "error", "AssertionError")),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_client_that_is_gone_when_the_app_writes(
+    audit: FlowAudit, events: Events, error: Exception, expected: tuple[Any, ...]
+) -> None:
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        write = start_response("200 OK", [("Content-Length", "9")])
+        write(b"x")
+        return [b"x" * 8]
+
+    def failing_write(data: bytes) -> object:
+        raise error
+
+    with pytest.raises(type(error)):
+        audit.wsgi(app)(environ(), lambda status, headers: failing_write)
+    audit.flush()
+    assert [outcome_of(event) for event in events()] == [expected]
+
+
+def ends_by_stop_iteration(environ: Any, start_response: Any) -> Any:
+    raise StopIteration
+
+
+SIGN = object()
+HANDED_OVER: dict[str, Any] = {
+    "a sign of the server": lambda environ, start_response: SIGN,
+    "nothing": lambda environ, start_response: [],
+    "no blocks": lambda environ, start_response: iter([]),
+    "StopIteration": ends_by_stop_iteration,
+}
+
+
+@pytest.mark.parametrize("app", HANDED_OVER.values(), ids=HANDED_OVER)
+@pytest.mark.parametrize("upgrade", ["websocket", "WebSocket", "h2c", None])
+def test_a_websocket_on_the_servers_own_socket_is_no_error(
+    audit: FlowAudit, events: Events, app: Any, upgrade: str | None
+) -> None:
+    """As Flask-Sock does it: nothing passes here, so nothing is known of what was answered."""
+    one = environ() | ({"HTTP_UPGRADE": upgrade} if upgrade else {})
+    answer: Any = None
+    try:
+        answer = audit.wsgi(app)(one, lambda status, headers: None)
+        if answer is not SIGN:
+            assert [*answer] == []
+            if hasattr(answer, "close"):
+                answer.close()
+    except StopIteration:
+        assert app is ends_by_stop_iteration
+    assert (answer is SIGN) == (app is HANDED_OVER["a sign of the server"])
+    audit.flush()
+    [event] = events()
+    if upgrade in ("websocket", "WebSocket"):
+        assert outcome_of(event) == (None, "ok", None)
+    else:
+        assert (event["status"], event["outcome"]) == (500, "error")
+
+
+@pytest.mark.parametrize("body", [None, 7, object()], ids=["none", "number", "object"])
+def test_what_is_no_answer_reaches_the_server_as_it_is(
+    audit: FlowAudit, events: Events, body: Any
+) -> None:
+    assert audit.wsgi(answering(body))(environ(), lambda status, headers: None) is body
+    audit.flush()
+    assert [outcome_of(event) for event in events()] == [(500, "error", "TypeError")]
