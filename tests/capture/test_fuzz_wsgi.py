@@ -86,7 +86,7 @@ def wsgi_environ(dice: Dice) -> dict[str, Any]:
         environ["wsgi.input"] = dice.choice(ODD)
     while dice.random() < 0.3:
         environ[dice.choice([*environ])] = dice.choice(ODD)
-    while dice.random() < 0.2:
+    while environ and dice.random() < 0.2:
         del environ[dice.choice([*environ])]
     return environ
 
