@@ -8,6 +8,7 @@ from urllib.parse import quote
 from .facts import Facts, set_cookie_value
 from .heads import ASGI_NAMES, MAX_LENGTH_DIGITS
 from .intake import Intake
+from .readable import readable, readable_text
 from .targets import SAFE_IN_PATH
 
 __all__ = [
@@ -138,6 +139,7 @@ class AsgiExchange:
 
 def _begin(audit: Intake, kind: str, scope: Scope) -> Facts:
     """A request or websocket has come in, with all that its scope says. Never raises."""
+    facts = None
     try:
         headers = scope["headers"]
         if not isinstance(headers, list):
@@ -163,10 +165,36 @@ def _begin(audit: Intake, kind: str, scope: Scope) -> Facts:
             facts.query = query if isinstance(query, str) else query.decode("latin-1")
     except Exception as error:
         audit.note_failure(error)
-        facts = Facts(audit.now_us(), "GET", kind=kind, hearer=audit)
+        facts = _read_again(audit, kind, scope, facts)
     facts.is_asgi = True
     scope[SCOPE_KEY] = facts
     return facts
+
+
+def _read_again(audit: Intake, kind: str, scope: Scope, facts: Facts | None) -> Facts:
+    """As `_begin`, after that has failed: with what can be read of the scope."""
+    if facts is None:
+        client: Any = scope.get("client")
+        headers = scope.get("headers")
+        pairs = [pair for pair in headers if _is_pair(pair)] if isinstance(headers, list) else []
+        sent = readable(scope.get("raw_path"))
+        facts = audit.begin(
+            kind,
+            readable_text(scope.get("method")),
+            dict(pairs).get,
+            ASGI_NAMES,
+            readable_text(client[0]) if _is_pair(client) else "",
+            sent or quote(readable_text(scope.get("path")), safe=SAFE_IN_PATH),
+            not sent,
+        )
+    facts.query = readable_text(scope.get("query_string"))
+    return facts
+
+
+def _is_pair(value: Any) -> bool:
+    return (
+        isinstance(value, (list, tuple)) and len(value) == 2 and isinstance(value[0], (str, bytes))
+    )
 
 
 def _join_repeated(named: dict[bytes, bytes], headers: Headers) -> None:
