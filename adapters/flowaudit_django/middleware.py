@@ -27,7 +27,7 @@ from .payload import tap_answer, tap_request
 from .project import get_audit, load_actor
 from .refusals import note_exception
 from .signals import connect
-from .streams import watch
+from .streams import note_end, watch
 
 __all__ = ["FlowAuditMiddleware"]
 
@@ -144,6 +144,7 @@ class _Exchange:
                 watch(response, facts, audit)
                 return False
             facts.bytes_out = len(response.content)
+            note_end(facts, response.headers)
         except Exception as error:
             audit.note_failure(error)
         return True

@@ -1,16 +1,18 @@
 """A streamed answer on its way: its blocks are counted, its end makes the request's event."""
 
 from asyncio import CancelledError
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from flowaudit import FlowAudit
 from flowaudit.capture.context import current
 from flowaudit.capture.facts import Facts
+from flowaudit.capture.heads import MAX_LENGTH_DIGITS
+from flowaudit.capture.short import note_shortness
 from flowaudit.capture.streams import Guard
 
-__all__ = ["watch"]
+__all__ = ["note_end", "watch"]
 
 
 def watch(response: Any, facts: Facts, audit: FlowAudit) -> None:
@@ -24,7 +26,14 @@ def watch(response: Any, facts: Facts, audit: FlowAudit) -> None:
         audit.finish(facts)
         return
     kind = _AsyncBlocks if response.is_async else _Blocks
-    response.streaming_content = kind(response.streaming_content, facts, audit)
+    response.streaming_content = kind(response.streaming_content, facts, audit, response.headers)
+
+
+def note_end(facts: Facts, headers: Mapping[str, str]) -> None:
+    """Take note of an answer that the app has ended: it may be less than it announced."""
+    length = str(headers.get("Content-Length") or "")
+    if length.isdecimal() and len(length) < MAX_LENGTH_DIGITS:
+        note_shortness(facts, int(length), headers)
 
 
 class _Watched:
@@ -32,11 +41,14 @@ class _Watched:
 
     content: Any
 
-    def __init__(self, content: Any, facts: Facts, audit: FlowAudit) -> None:
+    def __init__(
+        self, content: Any, facts: Facts, audit: FlowAudit, headers: Mapping[str, str]
+    ) -> None:
         self.content = content
         self.facts = facts
         self.audit = audit
         self.guard = Guard(audit)
+        self.headers = headers
 
     def pass_on(self, block: bytes) -> bytes:
         """Take note of a block."""
@@ -47,6 +59,7 @@ class _Watched:
 
     def end(self) -> None:
         """Take note of the end."""
+        self.guard(lambda headers: note_end(self.facts, headers), self.headers)
         if self.facts.payload is not None:
             self.facts.payload.response.is_whole = True
 

@@ -9,6 +9,7 @@ from .facts import Facts, set_cookie_value
 from .heads import ASGI_NAMES, MAX_LENGTH_DIGITS
 from .intake import Intake
 from .readable import readable, readable_text
+from .short import SENT_BY_A_PROXY
 from .targets import SAFE_IN_PATH
 
 __all__ = [
@@ -51,11 +52,12 @@ _MAY_REPEAT: Final = (
 
 CACHE_SIZE: Final = 4_096
 
-_LENGTH, _LOCATION, _COOKIE = 1, 2, 3
+_LENGTH, _LOCATION, _COOKIE, _ELSEWHERE = 1, 2, 3, 4
 _LOOKED_AT: Final = {
     b"content-length": _LENGTH,
     b"location": _LOCATION,
     b"set-cookie": _COOKIE,
+    **{name.encode(): _ELSEWHERE for name in SENT_BY_A_PROXY},
 }
 
 
@@ -103,7 +105,7 @@ class AsgiExchange:
     def look_at_answer(self, headers: Headers) -> None:
         """What an answer's headers tell: its length, where it leads, a new session."""
         facts, cookies = self.facts, self.audit.settings["session_cookie"]
-        self.length = None
+        self.length, is_elsewhere = None, False
         for name, value in headers:
             which = _header_names[name]
             if which == _LENGTH:
@@ -114,6 +116,10 @@ class AsgiExchange:
             elif which == _COOKIE and cookies:
                 session = set_cookie_value(value.decode("latin-1"), cookies)
                 facts.new_session = session or facts.new_session
+            elif which == _ELSEWHERE:
+                is_elsewhere = True
+        if is_elsewhere:  # the length may be that of what a proxy sends
+            self.length = None
 
     def finish_at_once(self) -> bool:
         """The event is in the spool when this returns True; else the vault must be asked first."""

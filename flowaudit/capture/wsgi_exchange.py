@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Any, Final
 
-from ..policy.classify import INCOMPLETE
 from .context import current
 from .facts import Facts, set_cookie_value
 from .files import is_servers_file
 from .heads import MAX_LENGTH_DIGITS
 from .intake import Intake
 from .readable import readable_text
+from .short import WITHOUT_BODY, note_shortness
 from .streams import has_blocks
 
 __all__ = [
@@ -38,21 +38,8 @@ Enrich = Callable[[Environ, Facts], None]
 ENVIRON_KEY: Final = "flowaudit.facts"
 """Where the outer wrapper leaves the request's facts, so that an inner one only enriches."""
 
-_WITHOUT_BODY: Final = frozenset([204, 304])
-
 _WHOLE: Final = (list, tuple)
 """Answers that are there at once; a class that inherits from one of these may do more."""
-
-_SENT_BY_A_PROXY: Final = frozenset(
-    [
-        "x-accel-redirect",
-        "x-lighttpd-send-file",
-        "x-litespeed-location",
-        "x-reproxy-url",
-        "x-sendfile",
-    ]
-)
-"""Headers that have a proxy put a file in the place of the body: the length may be the file's."""
 
 ENRICH_KEY: Final = "flowaudit.enrich"
 """Where an inner wrapper leaves what its framework can tell, for the outer one to call."""
@@ -194,25 +181,12 @@ class Exchange:
 
     def end(self) -> None:
         """The app has come to the end of its answer, which may be less than it has announced."""
-        facts = self.facts
-        if (
-            self.expected is not None
-            and facts.bytes_out < self.expected
-            and facts.method != "HEAD"
-            and facts.status not in _WITHOUT_BODY
-            and facts.location is None  # whoever is sent elsewhere needs no body
-            and not self.is_sent_by_a_proxy()
-        ):
-            facts.cause = facts.cause or INCOMPLETE
+        if self.expected is not None and self.facts.bytes_out < self.expected:
+            try:
+                note_shortness(self.facts, self.expected, (name for name, _ in self.headers))
+            except Exception as error:
+                self.audit.note_failure(error)
         self.finish()
-
-    def is_sent_by_a_proxy(self) -> bool:
-        """Whether the body is a file that a proxy in front puts there."""
-        try:
-            return any(name.lower() in _SENT_BY_A_PROXY for name, _ in self.headers)
-        except Exception as error:
-            self.audit.note_failure(error)
-            return False
 
     def fail(self, error: BaseException) -> None:
         """The app raised past everything."""
@@ -239,7 +213,7 @@ class Exchange:
         facts = self.facts
         if facts.done:
             return
-        is_bodiless = facts.method == "HEAD" or facts.status in _WITHOUT_BODY
+        is_bodiless = facts.method == "HEAD" or facts.status in WITHOUT_BODY
         facts.disconnected = not (is_bodiless or self.expected == 0 or self.is_handed_over())
         if facts.disconnected and facts.status is None:
             facts.status = 499

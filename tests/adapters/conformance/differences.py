@@ -89,17 +89,11 @@ DIFFERENCES: Final = (
         {"bytes_out": ABSENT},
     ),
     Difference(
-        "`ok` of an answer that is shorter than its Content-Length",
-        DJANGO,
-        ("short",),
-        "the middleware stands inside; `audit.wsgi(…)`, `audit.asgi(…)` around all of it see it",
-        {"outcome": "ok", "reason": ABSENT},
-    ),
-    Difference(
         "nothing of what is said in a response's `close()`",
         DJANGO,
         ("deployment-after-the-answer", "sign-in-after-the-answer"),
-        "as above: Django closes it outside the middleware",
+        "Django closes it outside the middleware; "
+        "`audit.wsgi(…)`, `audit.asgi(…)` around all of it see it",
         event=1,
         is_silent=True,
     ),

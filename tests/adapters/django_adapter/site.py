@@ -159,6 +159,16 @@ def stream_broken(request: Any) -> StreamingHttpResponse:
     return StreamingHttpResponse(blocks())
 
 
+def announced(request: Any, length: int) -> Any:
+    """Five bytes that are said to be so many, at once or as a stream, with a header or none."""
+    kind = StreamingHttpResponse if request.GET.get("stream") else HttpResponse
+    answer = kind([b"he", b"llo"], status=int(request.GET.get("status", 200)))
+    answer.headers["Content-Length"] = str(length)
+    if name := request.GET.get("header"):
+        answer.headers[name] = "/elsewhere"
+    return answer
+
+
 async def slow(request: Any) -> HttpResponse:
     await asyncio.sleep(60)
     return HttpResponse()
@@ -234,6 +244,7 @@ urlpatterns = [
     path("stream", stream),
     path("stream-async", stream_async),
     path("stream-broken", stream_broken),
+    path("announced/<int:length>", announced),
     path("slow", slow),
     path("slow-stream", slow_stream),
     path("file", file),

@@ -154,3 +154,23 @@ def scope_of() -> Callable[[str], Any]:
         "client": ("127.0.0.1", 9),
         "server": ("testserver", 80),
     }
+
+
+@pytest.mark.parametrize("streams", ["", "&stream=1"], ids=["whole", "streamed"])
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ("9?", ("error", "incomplete")),
+        ("5?", ("ok", None)),
+        ("9?status=403", ("denied", "forbidden")),
+        ("9?status=204", ("ok", None)),
+        ("9?header=X-Sendfile", ("ok", None)),
+        ("9?header=x-accel-redirect", ("ok", None)),
+    ],
+)
+def test_an_answer_shorter_than_it_says_is_an_error(
+    browser: Browser, target: str, streams: str, expected: tuple[str, str | None]
+) -> None:
+    browser.get(f"/announced/{target}{streams}")
+    event = browser.last()
+    assert (event["outcome"], event.get("reason")) == expected
