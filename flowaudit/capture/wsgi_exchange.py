@@ -12,6 +12,7 @@ from .intake import Intake
 from .readable import readable_text
 from .short import WITHOUT_BODY, note_shortness
 from .streams import has_blocks
+from .wsgi_body import SizedBody, WatchedBody
 
 __all__ = [
     "ENRICH_KEY",
@@ -238,7 +239,7 @@ class Exchange:
             return body
         if not has_blocks(body):
             return self.let_pass(body)
-        return _SizedBody(body, self) if hasattr(body, "__len__") else _Body(body, self)
+        return SizedBody(body, self) if hasattr(body, "__len__") else WatchedBody(body, self)
 
     def let_pass(self, body: Iterable[bytes]) -> Iterable[bytes]:
         """What is no answer: a server knows it for its own sign, or refuses it with 500."""
@@ -249,53 +250,3 @@ class Exchange:
         self.finish()
         self.leave()
         return body
-
-
-class _Body:
-    """An app's iterable, watched."""
-
-    __slots__ = ("_body", "_exchange", "_iterator")
-
-    def __init__(self, body: Iterable[bytes], exchange: Exchange) -> None:
-        self._body = body
-        self._exchange = exchange
-        self._iterator: Iterator[bytes] | None = None
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
-        try:
-            if self._iterator is None:
-                self._iterator = iter(self._body)
-            block = next(self._iterator)
-        except StopIteration:
-            self._exchange.end()
-            raise
-        except BaseException as error:
-            self._exchange.fail(error)
-            raise
-        self._exchange.count(block)
-        return block
-
-    def close(self) -> None:
-        try:
-            close = getattr(self._body, "close", None)
-            if close is not None:
-                close()
-        except BaseException as error:
-            if self._exchange.facts.done:
-                self._exchange.fail(error)
-            raise
-        finally:
-            self._exchange.abandon()
-            self._exchange.leave()
-
-
-class _SizedBody(_Body):
-    """As `_Body`, for an iterable whose length servers may ask for."""
-
-    __slots__ = ()
-
-    def __len__(self) -> int:
-        return len(self._body)  # type: ignore[arg-type]
