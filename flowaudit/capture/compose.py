@@ -1,6 +1,5 @@
 """From the facts of a request to its events: redacted, pseudonymised, classified."""
 
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -142,7 +141,7 @@ class Composer:
             action="finished",
             bytes_in=facts.bytes_in or None,
             bytes_out=facts.bytes_out or None if facts.method != "HEAD" else None,
-            duration_us=(time.perf_counter_ns() - facts.start_ns) // 1_000,
+            duration_us=facts.elapsed_us,
             kind="request",
             of=facts.of,
             outcome=outcome,

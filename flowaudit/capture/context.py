@@ -8,7 +8,6 @@ reach that request as long as the context was copied to them (asyncio tasks, `as
 Starlette's thread pool).
 """
 
-import time
 from collections.abc import Iterable
 from contextvars import ContextVar
 from typing import Final
@@ -181,4 +180,4 @@ def _is_somebody(identity: object) -> bool:
 
 def _now(facts: Facts) -> int:
     """Time of something inside a request: its start by the app's clock, and what passed since."""
-    return facts.ts + (time.perf_counter_ns() - facts.start_ns) // 1_000
+    return facts.ts + facts.elapsed_us

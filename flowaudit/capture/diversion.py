@@ -11,6 +11,7 @@ from tempfile import mkdtemp
 from typing import Protocol
 
 from ..trail.paths import TrailPaths
+from ..vault.guard import living
 
 __all__ = ["Divertible", "diverted", "elsewhere", "register"]
 
@@ -73,7 +74,7 @@ def diverted(folder: Path) -> Iterator[Callable[[], list[Divertible]]]:
     """
     _DIVERSION.folder, _DIVERSION.audits = folder, []
     try:
-        for audit in list(_MADE):
+        for audit in living(_MADE):
             _DIVERSION.audits.append(audit)
             audit.divert(_new_paths(folder))
         yield lambda: list(_DIVERSION.audits)

@@ -276,8 +276,7 @@ class Intake:
             if facts.payload is not None:
                 self._add_payload(facts, facts.payload)
             beside, event = self._compose(facts)
-            for core, personal in beside:
-                self._recorder.append(core, personal)
+            self._append(beside)
             n = self._recorder.append_cut(event, False)
             facts.told_n = n if self._composer.is_ready(facts) else 0
         except Exception as error:
@@ -327,8 +326,7 @@ class Intake:
         May touch the vault's file, for a person's first event.
         """
         try:
-            for core, personal in self._composer.late(facts):
-                self._recorder.append(core, personal)
+            self._append(self._composer.late(facts))
         except Exception as error:
             self._fail(facts, error, finishes=False)
 
@@ -340,8 +338,7 @@ class Intake:
         """
         is_told = error is facts.exception or (facts.status or 0) >= 500
         if isinstance(error, Exception) and not is_told:
-            ts = facts.ts + (time.perf_counter_ns() - facts.start_ns) // 1_000
-            facts.said.failures.append((ts, error))
+            facts.said.failures.append((facts.ts + facts.elapsed_us, error))
             self.hear_late(facts)
 
     def hear_in_vain(self, facts: Facts, what: str) -> None:
@@ -402,8 +399,7 @@ class Intake:
             if facts.payload is not None:
                 self._add_payload(facts, facts.payload)
             beside, event = self._compose(facts)
-            for core, personal in beside:
-                self._recorder.append(core, personal)
+            self._append(beside)
             if rule.level == "none":
                 self._recorder.count_dropped(rule.name)
             else:
@@ -418,6 +414,11 @@ class Intake:
         except Exception as error:
             self._mend(facts, error)
             return self._composer.compose(facts)
+
+    def _append(self, events: list[Event]) -> None:
+        """Spool events beside a request's own."""
+        for core, personal in events:
+            self._recorder.append(core, personal)
 
     def _mend(self, facts: Facts, error: Exception) -> None:
         """No event could be made of these facts: then of what can be read of them."""

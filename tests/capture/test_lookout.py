@@ -4,8 +4,7 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,7 +12,9 @@ import pytest
 from flowaudit import FlowAudit
 from flowaudit.capture.lookout import Lookout
 
-uvicorn = pytest.importorskip("uvicorn")
+from ..adapters.conformance.servers import served
+
+pytest.importorskip("uvicorn")
 pytest.importorskip("httptools")
 
 Events = Callable[..., list[dict[str, Any]]]
@@ -21,27 +22,6 @@ HEADERS = [(b"content-length", b"4")]
 TIME_LIMIT_S = 10
 WORK_S = 0.3
 """How long the app works; a client that leaves does so at once."""
-
-
-@contextmanager
-def served(app: Any, http: str) -> Iterator[int]:
-    """The port of a server on loopback that has the app."""
-    config = uvicorn.Config(
-        app, "127.0.0.1", 0, log_config=None, lifespan="off", http=http, loop="asyncio"
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    end = time.monotonic() + TIME_LIMIT_S
-    while not server.started and time.monotonic() < end:
-        time.sleep(0.01)
-    assert server.started
-    try:
-        yield server.servers[0].sockets[0].getsockname()[1]
-    finally:
-        server.should_exit = True
-        thread.join(TIME_LIMIT_S)
-        assert not thread.is_alive()
 
 
 class Slow:
@@ -117,7 +97,7 @@ def test_who_left_is_told(
     expected: tuple[int, str],
 ) -> None:
     app = Slow(status=status, reads=reads)
-    with served(audit.asgi(app), http) as port:
+    with served(audit.asgi(app), is_asgi=True, http=http) as port:
         answer = ask(port, request_bytes, stays=stays)
         app.wait()
     audit.flush()
@@ -132,7 +112,7 @@ def test_a_body_that_the_app_has_not_read_stays_the_apps(
     audit: FlowAudit, events: Events, http: str
 ) -> None:
     app = Slow()
-    with served(audit.asgi(app), http) as port:
+    with served(audit.asgi(app), is_asgi=True, http=http) as port:
         assert ask(port, POST, stays=True).endswith(b"done")
         app.wait()
     audit.flush()
@@ -143,7 +123,7 @@ def test_a_body_that_the_app_has_not_read_stays_the_apps(
 @SERVERS
 def test_what_was_read_ahead_comes_to_the_app(audit: FlowAudit, http: str) -> None:
     app = Slow()
-    with served(audit.asgi(app), http) as port:
+    with served(audit.asgi(app), is_asgi=True, http=http) as port:
         assert ask(port, GET, stays=True).endswith(b"done")
         app.wait()
     assert app.seen == [b""]
@@ -165,7 +145,7 @@ def test_an_app_that_waits_for_the_client_itself_is_left_to(
 
     left: list[bool] = []
     finished = threading.Event()
-    with served(audit.asgi(app), http) as port:
+    with served(audit.asgi(app), is_asgi=True, http=http) as port:
         ask(port, GET, stays=False)
         assert finished.wait(TIME_LIMIT_S)
     audit.flush()

@@ -15,14 +15,14 @@ WEBSOCKETS: Final = ("websockets-sansio", "websockets", "wsproto")
 
 
 @contextmanager
-def served(app: Any, *, is_asgi: bool, ws: str = "none") -> Iterator[int]:
+def served(app: Any, *, is_asgi: bool, ws: str = "none", http: str = "auto") -> Iterator[int]:
     """The port of a server on loopback that has the app."""
-    with _uvicorn(app, ws) if is_asgi else _werkzeug(app) as port:
+    with _uvicorn(app, ws, http) if is_asgi else _werkzeug(app) as port:
         yield port
 
 
 @contextmanager
-def _uvicorn(app: Any, ws: str) -> Iterator[int]:
+def _uvicorn(app: Any, ws: str, http: str) -> Iterator[int]:
     import uvicorn
 
     config = uvicorn.Config(
@@ -32,6 +32,8 @@ def _uvicorn(app: Any, ws: str) -> Iterator[int]:
         log_config=None,
         lifespan="off",
         proxy_headers=False,
+        http=http,
+        loop="asyncio",
         ws=ws,  # type: ignore[arg-type]
     )
     config.load()  # here and not in the thread: what is deprecated of it warns
