@@ -228,7 +228,7 @@ def _glance(walk: _Walk, entry: Entry) -> Iterator[Problem]:
         yield Problem(entry.seq, what)
     if seen.kind == "gap":
         walk.gaps += 1
-        walk.numbering.explain(facts.source, facts.first, facts.last)
+        walk.numbering.explain(facts.source, facts.first, facts.last, entry.seq)
     elif seen.kind == "ops" and seen.action == "erase":
         walk.erases += _ranges(facts.erases)
     if is_sealed_only(entry):

@@ -61,7 +61,7 @@ class Recorder:
         """
         self._writer: Writer | None = None
         self._past_lost = self._past_failed = 0
-        self._untold: list[Loss] = []  # of sources that ended here, for the next one to tell
+        self._untold: list[tuple[Writer, Loss]] = []  # of sources that ended, for the next to tell
         _RECORDERS.add(self)
 
     @property
@@ -173,7 +173,7 @@ class Recorder:
         if source.last_n >= first:
             count = source.last_n - first + 1
             loss = Loss(source.id, first, source.last_n, count, "the spool was in memory")
-            self._untold.append(loss)
+            self._untold.append((writer, loss))
 
     def _begin(self) -> LiveSource:
         with self._lock:
@@ -187,10 +187,9 @@ class Recorder:
                         "spool": source.spool.kind,
                     }
                 )
-                while self._untold and source.put_gap(self._untold[0]):
-                    del self._untold[0]
+                untold, self._untold = self._untold, []
                 self._writer = Writer(
-                    source, self._paths, self._group_s, self._emission, self._witnesses
+                    source, self._paths, self._group_s, self._emission, self._witnesses, untold
                 )
                 self.live = source
             return self.live
@@ -205,6 +204,7 @@ class Recorder:
         source = self.live
         self._lock = threading.Lock()
         self.live = self._writer = None
+        self._untold = []  # the parent's to tell
         if source is not None:
             source.spool.abandon()
 

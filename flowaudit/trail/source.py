@@ -135,21 +135,17 @@ class LiveSource:
         """The last event of an ended source whose losses are told; False if there is no room."""
         core = self._sign_of_life("stop")
         with self._lock:
-            return self._put_own(core, self._n + 1)
+            return self._tell_loss() and self._put_own(core)
 
     def put_gap(self, loss: Loss) -> bool:
         """A gap event for the loss of another source; False if there is no room for it now."""
         with self._lock:
-            return self._put_gap(loss)
+            return self._tell_loss() and self._put_gap(loss)
 
     def report_loss(self) -> None:
         """Once there is room again: the gap event for what this source lost itself."""
         with self._lock:
-            if self._lost_first:
-                first, last = self._lost_first, self._n
-                if self._put_gap(Loss(self.id, first, last, last - first + 1, NO_ROOM)):
-                    self._lost_first = 0
-                    self.spool.lose(0)
+            self._tell_loss()
 
     def take(self, limit: int) -> Taken:
         """The oldest records; for the writer alone."""
@@ -171,11 +167,22 @@ class LiveSource:
             facts={"left_out": left_out} if left_out else None,
         )
 
-    def _put_gap(self, loss: Loss) -> bool:
-        return self._put_own(gap_event(loss, self._clock_us()), self._n + 1)
+    def _tell_loss(self) -> bool:
+        """Whether all that was lost so far is told. What comes next has a number behind it."""
+        if self._lost_first:
+            first, last = self._lost_first, self._n
+            if not self._put_gap(Loss(self.id, first, last, last - first + 1, NO_ROOM)):
+                return False
+            self._lost_first = 0
+            self.spool.lose(0)
+        return True
 
-    def _put_own(self, core: Core, n: int) -> bool:
-        """An event of the recorder's own, which does not wait behind an unreported loss."""
+    def _put_gap(self, loss: Loss) -> bool:
+        return self._put_own(gap_event(loss, self._clock_us()))
+
+    def _put_own(self, core: Core) -> bool:
+        """An event of the recorder's own, for which the bound on what waits does not count."""
+        n = self._n + 1
         before_n, after_n, after_source, _ = cut(core)
         data = f"{before_n}{n}{after_n}{self.id}{after_source}".encode()
         if not self.spool.put(n, data, b"", False):

@@ -1,8 +1,10 @@
 """The writer thread of a source: from the spool into the trail, in groups, with fsync."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from heapq import heappop, heappush
 from itertools import count
 from typing import Final
@@ -32,6 +34,12 @@ LEFT_OUT_S: Final = 10
 RETRY_S: Final = (0.1, 5.0)
 """First and longest pause after a commit that failed."""
 
+ADOPT_AGAIN_S: Final = 30.0
+"""Seconds until dead sources are looked for again, where bringing them in has failed."""
+
+JOIN_S: Final = 5.0
+"""Seconds that the last of a process waits for a writer before it that has given up."""
+
 LOG_EVERY: Final = 100
 """Of a run of failed commits, the first and then one in so many is logged."""
 
@@ -49,6 +57,7 @@ class Writer:
         group_s: float,
         emission: Emission | None = None,
         witnesses: Sequence[str] = (),
+        untold: Sequence[tuple["Writer", Loss]] = (),
     ) -> None:
         self.give_up = threading.Event()
         """Set to end although the trail takes nothing; the spool is left for adoption."""
@@ -63,6 +72,8 @@ class Writer:
         self._trail = Trail(paths, lock_timeout_s=None)
         self._is_hurried = False
         self._unsure: Taken | None = None  # handed to the trail, and no answer yet
+        self._adopt_at = 0.0  # when dead sources are looked for
+        self._untold = list(untold)  # what writers before this one have given up
         self._boot = boot_id() or "running"
         self._committed = threading.Condition()  # owns the four below
         self._committed_n = 0
@@ -104,7 +115,7 @@ class Writer:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        due, is_adopted, is_stopped = time.monotonic() + HEARTBEAT_S, False, False
+        due, is_stopped = time.monotonic() + HEARTBEAT_S, False
         while not self.give_up.is_set():
             if self._source.leaves_out:
                 due = min(due, time.monotonic() + LEFT_OUT_S)
@@ -112,10 +123,9 @@ class Writer:
             is_last = self._source.is_ended
             try:
                 self._commit()
-                if not is_adopted:
-                    is_adopted = True
-                    adopt_dead_sources(self._trail, self._report)
                 self.failures = 0
+                self._adopt()
+                self._tell_of_those_before(is_last)
             except (FlowauditError, OSError, ValueError) as error:
                 self._fail(error)
                 continue
@@ -177,6 +187,26 @@ class Writer:
         while not self._source.put_gap(loss):
             self._commit()
         self._commit()
+
+    def _adopt(self) -> None:
+        """Bring in what dead sources have left, once; after a failure again, a little later."""
+        if time.monotonic() >= self._adopt_at:
+            self._adopt_at = time.monotonic() + ADOPT_AGAIN_S
+            adopt_dead_sources(self._trail, self._report)
+            self._adopt_at = math.inf
+
+    def _tell_of_those_before(self, is_last: bool) -> None:
+        """Losses of sources that ended before in this process: only once their writer is gone is
+        it known what it has brought into the trail after all.
+        """
+        while self._untold and self._untold[0][0].join(JOIN_S if is_last else 0.0):
+            _, loss = self._untold[0]
+            known = self._trail.last_n(loss.source)
+            if known < loss.last:
+                first = max(loss.first, known + 1)
+                self._report(replace(loss, first=first, count=loss.last - first + 1))
+                self._trail.append([], loss.source, loss.last)
+            del self._untold[0]
 
     def _disappoint(self, *, for_good: bool = False) -> None:
         """Nobody who waits for something to be durable waits any longer."""

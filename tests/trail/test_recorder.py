@@ -14,12 +14,13 @@ from typing import Any
 
 import pytest
 
-from flowaudit.event import Core, Personal
-from flowaudit.trail.adoption import adopt_dead_sources
+from flowaudit.event import Core, Personal, cut
+from flowaudit.trail.adoption import Loss, adopt_dead_sources
 from flowaudit.trail.check import verify_trail
 from flowaudit.trail.locks import file_lock
 from flowaudit.trail.paths import TrailPaths
 from flowaudit.trail.recorder import Recorder
+from flowaudit.trail.source import LiveSource
 from flowaudit.trail.sqlite import Trail
 
 Events = Callable[..., list[dict[str, Any]]]
@@ -389,29 +390,75 @@ def verify_trail_if_there(trail: Path) -> int:
     return verify_trail(trail).waiting if trail.exists() else 0
 
 
-def test_events_of_a_spool_in_memory_that_are_lost_at_the_end_are_told(
+@pytest.mark.parametrize("comes_late", [True, False], ids=["comes late", "never comes"])
+def test_of_a_spool_in_memory_what_is_lost_at_the_end_is_told_and_no_more(
     trail: Path,
     make_recorder: Callable[..., Recorder],
     events: Events,
     holds: Callable[[], None],
     monkeypatch: pytest.MonkeyPatch,
+    comes_late: bool,
 ) -> None:
+    """The writer that was given up may still wait for the lock, and then bring in everything."""
     monkeypatch.setattr("flowaudit.trail.spool._is_network", lambda folder: True)
     recorder = make_recorder()
     recorder.append(*request(0))
     assert recorder.flush()
-    with file_lock(TrailPaths.of(trail).lock).held():
+    lock = file_lock(TrailPaths.of(trail).lock)
+    with monkeypatch.context() as failing, lock.held():
+        if not comes_late:
+            failing.setattr(lock, "held", lambda timeout_s: (_ for _ in ()).throw(OSError(5)))
         for i in range(1, 6):
             recorder.append(*request(i))
-        recorder.close(timeout_s=0.2)
-    assert recorder.counters["lost"] == 5
-    time.sleep(0.2)
-    recorder.append(*request(9))
+        recorder.close(timeout_s=0.5)
+        assert recorder.counters["lost"] == 5
+        recorder.append(*request(9))
     recorder.close()
-    assert [event["ts"] for event in events("request")] in ([0, 9], [0, 1, 2, 3, 4, 5, 9])
-    [gap] = events("gap")
-    assert (gap["facts"]["count"], gap["facts"]["why"]) == (5, "the spool was in memory")
+    came = [event["ts"] for event in events("request")]
+    assert came == ([0, 1, 2, 3, 4, 5, 9] if comes_late else [0, 9])
+    told = [(gap["facts"]["count"], gap["facts"]["why"]) for gap in events("gap")]
+    assert told == ([] if comes_late else [(5, "the spool was in memory")])
     holds()
+
+
+def test_a_gap_of_another_source_is_not_told_as_lost(trail: Path, events: Events) -> None:
+    """It has a number of its own, which the source's own loss before it must not swallow."""
+    source = LiveSource(TrailPaths.of(trail).spool, 100, lambda: 1)
+    try:
+        source.put_start({})
+        source.lose(finishes=False)
+        assert source.put_gap(Loss("d" * 26, count=1, why="unfinished"))
+        assert source.put(cut(Core(ts=2, kind="note"))) == 5
+        source.lose(finishes=False)
+        assert source.put_stop()
+        with Trail(trail) as writer:
+            writer.append(source.take(100).pairs, source.id, source.last_n)
+    finally:
+        source.spool.close(remove=True)
+    told = [event["facts"] for event in events("gap")]
+    assert [(t.get("first"), t.get("last")) for t in told] == [(2, 2), (None, None), (6, 6)]
+    assert verify_trail(trail).ok
+
+
+def test_dead_sources_are_looked_for_again_after_a_failure(
+    trail: Path, make_recorder: Callable[..., Recorder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = []
+
+    def adopt(*_: Any) -> None:
+        tried.append(1)
+        if len(tried) < 3:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("flowaudit.trail.writer.adopt_dead_sources", adopt)
+    monkeypatch.setattr("flowaudit.trail.writer.ADOPT_AGAIN_S", 0.05)
+    recorder = make_recorder()
+    for i in range(6):
+        recorder.append(*request(i))
+        assert recorder.flush()
+        time.sleep(0.1)
+    assert len(tried) == 3
+    recorder.close()
 
 
 def test_a_small_disk_gets_a_smaller_ring(
