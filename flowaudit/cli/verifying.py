@@ -1,10 +1,12 @@
 """`flowaudit verify`: does the trail hold?"""
 
 import argparse
+import os
 from dataclasses import asdict
 from pathlib import Path
 
-from ..errors import TrailError
+from ..errors import ProofError, TrailError
+from ..proofs.checkpoint import Checkpoint
 from ..report.words import amount, printable
 from ..trail.check import verify_trail
 from ..trail.keys import load_verifier_key
@@ -45,6 +47,12 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         metavar="WITNESSED",
         help="a checkpoint that was kept elsewhere, or a folder of such; may be repeated",
     )
+    parser.add_argument(
+        "--incremental",
+        type=Path,
+        metavar="FILE",
+        help="begin where FILE says that the last time ended, and write it anew if all holds",
+    )
     add_format(parser)
     parser.set_defaults(run=run)
 
@@ -53,7 +61,10 @@ def run(args: argparse.Namespace) -> int:
     """Verify, and say what was found."""
     paths = trail_paths(args)
     key = load_verifier_key(paths, args.key) if args.key else None
-    found = verify_trail(paths, key=key, witnessed=_witnessed(args.against))
+    since = _last_time(args.incremental) if args.incremental else None
+    found = verify_trail(paths, key=key, witnessed=_witnessed(args.against), since=since)
+    if args.incremental and found.ok:
+        _write_new(args.incremental, found.checkpoint)
     if args.format == "json":
         print_json({**asdict(found), "after_checkpoint": found.after_checkpoint})
     elif args.format == "csv":
@@ -77,6 +88,26 @@ def _witnessed(places: list[Path]) -> list[str]:
     return notes
 
 
+def _last_time(path: Path) -> Checkpoint | None:
+    """The checkpoint where the last verification ended; `None` the first time."""
+    try:
+        return Checkpoint.parse(path.read_text("utf-8", "replace")) if path.exists() else None
+    except (OSError, ProofError) as error:
+        raise TrailError(f"{path} is not from an earlier verification: {error}") from error
+
+
+def _write_new(path: Path, note: str) -> None:
+    # whole file under another name, then renamed: a crash leaves the old one or the new one
+    draft = path.with_name(f"{path.name}.{os.getpid()}.new")
+    try:
+        draft.write_text(note, "utf-8")
+        draft.replace(path)
+    except OSError as error:
+        raise TrailError(f"{path} cannot be written: {error.strerror}") from error
+    finally:
+        draft.unlink(missing_ok=True)
+
+
 def _print_text(found: Verification) -> None:
     if found.ok:
         print(f"The trail holds: {found.size:,} entries, none changed, none missing.")
@@ -88,6 +119,8 @@ def _print_text(found: Verification) -> None:
             print(f"  {where}: {printable(problem.what)}")
         if len(found.problems) > SHOWN:
             print(f"  … and {len(found.problems) - SHOWN:,} more (--format json has all)")
+    if found.since:
+        print(f"Of the first {found.since:,}, verified before, the hashes alone were looked at.")
     signer = printable(found.signed_by) if found.signed_by else "nobody"
     print(f"Signed by the operator ({signer}), {found.witnesses} witnesses.")
     if found.witnessed:

@@ -25,6 +25,9 @@ __all__ = [
     "is_included",
 ]
 
+TILES_KEPT: Final = 256
+"""Tiles remembered, some 4 MB; then all are forgotten."""
+
 ReadTile = Callable[[int, int], bytes | None]
 
 MAX_PROOF_HASHES: Final = 128
@@ -129,6 +132,8 @@ class TileTree:
     def _tile(self, level: int, idx: int) -> list[bytes]:
         known = self._tiles.get((level, idx))
         if known is None:
+            if len(self._tiles) >= TILES_KEPT:
+                self._tiles.clear()
             data = self._read_tile(level, idx)
             if data is None:
                 raise ProofError(f"tile {level}/{idx} is missing")

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from ..errors import TrailError
-from ..proofs.checkpoint import VerifierKey
+from ..proofs.note import VerifierKey
 from .paths import TrailPaths
 
 __all__ = ["load_or_make_key", "load_verifier_key"]

@@ -26,10 +26,12 @@ def new_source() -> str:
 class _Source:
     """What has been seen of one source's numbers. Each hole and each gap costs a few words."""
 
-    __slots__ = ("_firsts", "_holes", "gaps", "last", "seq")
+    __slots__ = ("_firsts", "_holes", "begun", "gaps", "last", "seq")
 
-    def __init__(self, first: int, seq: int) -> None:
-        self.last, self.seq = first, seq
+    def __init__(self, begun: int, seq: int) -> None:
+        self.begun = begun
+        """The number before the first that is judged."""
+        self.last, self.seq = begun, seq
         """The highest number, and where it stands."""
         self.gaps: list[tuple[int, int, int]] = []
         """Numbers told as lost: first, last, and where that stands."""
@@ -76,9 +78,14 @@ class Numbering:
 
     Its time is that of the numbers, whatever holes and gaps there are; its memory is that of the
     sources, holes and gaps.
+
+    Args:
+        is_whole: whether everything from the beginning is seen; else each source may begin with
+            any number, and what lies below that is not judged.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_whole: bool = True) -> None:
+        self._is_whole = is_whole
         self._sources: dict[str, _Source] = {}
         self._untold: dict[str, list[tuple[int, int, int]]] = {}  # gaps of sources not seen yet
 
@@ -90,7 +97,7 @@ class Numbering:
         """Note the numbers `first` to `last` that stand in order, from `seq` on if in one piece."""
         known = self._sources.get(source)
         if known is None:
-            known = self._sources[source] = _Source(0, seq)
+            known = self._sources[source] = _Source(0 if self._is_whole else first - 1, seq)
         if first == known.last + 1:
             known.last, known.seq = last, seq + last - first
             return None
@@ -103,7 +110,7 @@ class Numbering:
         for n in range(first, last + 1):
             if n > known.last:
                 return self.see_run(source, n, last, seq + n - first)
-            if not known.fill(n):
+            if not known.fill(n) and n > known.begun:
                 return f"source {source} repeats number {n}"
         return None
 
@@ -120,6 +127,8 @@ class Numbering:
         """
         for source, number in committed.items():
             known = self._sources.get(source) or _Source(0, -1)
+            if not self._is_whole and source not in self._sources:
+                continue
             yield from _against_table(source, known, number, self._gaps(source))
         for source, known in self._sources.items():
             yield from _unexplained(source, known, self._gaps(source))
@@ -171,7 +180,9 @@ def _unexplained(
     for first, last, seq in sorted(gaps):
         while at < len(holes) and holes[at][1] < first:
             at += 1
-        for start, end in uncovered(first, min(last, known.last), _from(holes, at, last)):
+        for start, end in uncovered(
+            max(first, known.begun + 1), min(last, known.last), _from(holes, at, last)
+        ):
             yield Problem(
                 seq, f"source {source}: a gap tells {start} to {end} as lost, and they are here"
             )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from ..oplog import OPLOG
-from ..proofs.checkpoint import MAX_NOTE_BYTES
+from ..proofs.note import MAX_NOTE_BYTES
 
 __all__ = ["EVERY_S", "SUFFIX", "Publisher", "published_notes"]
 

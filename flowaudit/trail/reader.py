@@ -21,6 +21,9 @@ __all__ = ["TrailReader"]
 RANGE: Final = 10_000
 """Entries fetched in one query."""
 
+NOTES: Final = 1_000
+"""Checkpoints fetched in one query."""
+
 SMALLEST_SEQ: Final = -(2**63)
 """A hand with the sqlite3 shell may have put a row anywhere."""
 
@@ -110,10 +113,26 @@ class TrailReader:
         rows = self._all("SELECT hashes FROM tile WHERE level = ? AND idx = ?", (level, idx))
         return _bytes(rows[0][0]) or b"" if rows else None
 
-    def checkpoints(self) -> Iterator[tuple[int, str]]:
-        """Every checkpoint: its size and its note, by rising size."""
-        for size, note in self._all("SELECT size, note FROM checkpoint ORDER BY size"):
-            yield size, (_bytes(note) or b"").decode("utf-8", "replace")
+    def checkpoints(
+        self, first: int = SMALLEST_SEQ, *, limit: int | None = None
+    ) -> Iterator[tuple[int, str]]:
+        """Checkpoints over at least `first` entries: their size and note, by rising size."""
+        above, left = max(first, SMALLEST_SEQ + 1) - 1, limit
+        while left is None or left > 0:
+            rows = self._all(
+                "SELECT size, note FROM checkpoint WHERE size > ? ORDER BY size LIMIT ?",
+                (above, NOTES if left is None else min(left, NOTES)),
+            )
+            for size, note in rows:
+                yield size, (_bytes(note) or b"").decode("utf-8", "replace")
+            if len(rows) < NOTES:
+                return
+            above, left = rows[-1][0], None if left is None else left - len(rows)
+
+    def newest_checkpoint(self) -> str | None:
+        """The note of the checkpoint over most entries; `None` if nothing is signed."""
+        rows = self._all("SELECT note FROM checkpoint ORDER BY size DESC LIMIT 1")
+        return (_bytes(rows[0][0]) or b"").decode("utf-8", "replace") if rows else None
 
     def sources(self) -> dict[str, int | None]:
         """The last number that each source used up; `None` where that is no number any more."""

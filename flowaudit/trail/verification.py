@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-__all__ = ["Problem", "Verification"]
+__all__ = ["KeySpan", "Problem", "Verification"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +15,17 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
+class KeySpan:
+    """A key of the trail, and over which sizes its signature counts."""
+
+    key: str
+    """The verifier key, in the text form of signed notes."""
+    first: int
+    last: int | None
+    """`None` if it has not ended."""
+
+
+@dataclass(frozen=True, slots=True)
 class Verification:
     """What verifying a trail found."""
 
@@ -23,12 +34,14 @@ class Verification:
     root: str
     """Root over all entries as the head gives it, base64."""
     signed_by: str | None
-    """Name of the key that signed the newest checkpoint; `None` if none was verified."""
+    """Name of the key that signed the newest checkpoint that holds; `None` if there is none."""
     witnesses: int
     """Parties besides the operator that cosigned it."""
     problems: tuple[Problem, ...]
     checkpoint_size: int = 0
     """Entries under the newest verified checkpoint."""
+    checkpoint: str = ""
+    """That checkpoint, as a signed note; empty if there is none."""
     waiting: int = 0
     """Events that still stand in spools."""
     erased: int = 0
@@ -37,6 +50,10 @@ class Verification:
     """Gap events: losses that the trail itself reports."""
     witnessed: int = 0
     """Checkpoints kept elsewhere that it was held against."""
+    since: int = 0
+    """Entries that were verified before, of which only the hashes were looked at."""
+    keys: tuple[KeySpan, ...] = ()
+    """Keys that may have signed it, by their order."""
 
     @property
     def after_checkpoint(self) -> int:

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator
 
 from ..errors import ProofError
-from ..proofs.checkpoint import Checkpoint, VerifierKey
+from ..proofs.checkpoint import Checkpoint
+from ..proofs.note import VerifierKey
 from ..proofs.paths import TileTree
 from .reader import TrailReader
 from .verification import Problem
@@ -12,7 +13,7 @@ __all__ = ["against_witnessed"]
 
 
 def against_witnessed(
-    reader: TrailReader, key: VerifierKey | None, notes: Iterable[str]
+    reader: TrailReader, keys: tuple[VerifierKey, ...], notes: Iterable[str]
 ) -> Iterator[Problem]:
     """What of a trail does not fit to checkpoints that were kept elsewhere.
 
@@ -27,17 +28,17 @@ def against_witnessed(
         except ProofError as error:
             yield Problem(None, f"a witnessed checkpoint cannot be read: {error}")
             continue
-        yield from _against_one(reader, tree, key, mark)
+        yield from _against_one(reader, tree, keys, mark)
 
 
 def _against_one(
-    reader: TrailReader, tree: TileTree, key: VerifierKey | None, mark: Checkpoint
+    reader: TrailReader, tree: TileTree, keys: tuple[VerifierKey, ...], mark: Checkpoint
 ) -> Iterator[Problem]:
     what = f"the witnessed checkpoint of size {mark.size}"
     if mark.origin != reader.origin:
         yield Problem(None, f"{what} is of another trail: {mark.origin}")
-    elif key is None or not mark.signed_by((key,)):
-        yield Problem(None, f"{what} is not signed by {key.name if key else 'a known key'}")
+    elif not _is_signed(mark, keys):
+        yield Problem(None, f"{what} is not signed by {keys[0].name if keys else 'a known key'}")
     elif mark.size > reader.size:
         yield Problem(
             reader.size,
@@ -56,3 +57,10 @@ def _against_one(
                 f"{what} is of another history: an entry before {mark.size} was changed, and the"
                 " trail signed anew",
             )
+
+
+def _is_signed(mark: Checkpoint, keys: tuple[VerifierKey, ...]) -> bool:
+    try:
+        return bool(mark.signatures(keys))
+    except ProofError:
+        return False

@@ -12,8 +12,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from flowaudit.errors import NotATrailError
 from flowaudit.event import Core, Personal, encode_core, encode_personal
-from flowaudit.proofs.checkpoint import VerifierKey, sign_checkpoint
+from flowaudit.proofs.checkpoint import sign_checkpoint
 from flowaudit.proofs.merkle import Tree
+from flowaudit.proofs.note import VerifierKey
 from flowaudit.trail.check import verify_trail
 from flowaudit.trail.reader import TrailReader
 from flowaudit.trail.sqlite import Trail

@@ -414,7 +414,7 @@ def test_of_a_spool_in_memory_what_is_lost_at_the_end_is_told_and_no_more(
         assert recorder.counters["lost"] == 5
         recorder.append(*request(9))
     recorder.close()
-    came = [event["ts"] for event in events("request")]
+    came = sorted(event["ts"] for event in events("request"))  # either writer may be first
     assert came == ([0, 1, 2, 3, 4, 5, 9] if comes_late else [0, 9])
     told = [(gap["facts"]["count"], gap["facts"]["why"]) for gap in events("gap")]
     assert told == ([] if comes_late else [(5, "the spool was in memory")])

@@ -1,0 +1,177 @@
+"""C2SP signed notes: a text, and lines below it that say who signed it (c2sp.org/signed-note).
+
+Two kinds of Ed25519 signature are read and made: the plain one, over the text as it stands, and
+the cosignature of a witness (c2sp.org/tlog-cosignature), which also says when it was given.
+"""
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from ..errors import ProofError
+
+__all__ = [
+    "COSIGNATURE",
+    "ED25519",
+    "MAX_NOTE_BYTES",
+    "Note",
+    "Signature",
+    "VerifierKey",
+    "cosignature_line",
+    "decode64",
+    "signature_line",
+]
+
+ED25519: Final = b"\x01"
+"""Signature type identifier of Ed25519 in signed notes."""
+
+COSIGNATURE: Final = b"\x04"
+"""Signature type identifier of a timestamped Ed25519 cosignature."""
+
+KEY_HASH_BYTES: Final = 4
+PUBLIC_BYTES: Final = 32
+TIME_BYTES: Final = 8
+
+MAX_NOTE_BYTES: Final = 64 * 1024
+"""A checkpoint larger than this is refused unread."""
+
+_FOREIGN: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f\ud800-\udfff]")
+_SIGNATURE: Final = re.compile(r"— ([^\s+]+) ([A-Za-z0-9+/=]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class VerifierKey:
+    """A public key with the name it signs under."""
+
+    name: str
+    public: bytes
+    """32 bytes of Ed25519."""
+    kind: bytes = ED25519
+    """`ED25519` for what a log signs, `COSIGNATURE` for a witness."""
+
+    @property
+    def hash(self) -> bytes:
+        """Four bytes that lead a signature to its key."""
+        return sha256(self.name.encode() + b"\n" + self.kind + self.public).digest()[
+            :KEY_HASH_BYTES
+        ]
+
+    def __str__(self) -> str:
+        key = base64.b64encode(self.kind + self.public).decode()
+        return f"{self.name}+{self.hash.hex()}+{key}"
+
+    @classmethod
+    def parse(cls, text: str) -> "VerifierKey":
+        """Read ``name+hash+key``. Raises `ProofError` if it is malformed or contradicts itself."""
+        parts = text.strip().split("+", 2)
+        if len(parts) != 3 or not parts[0]:
+            raise ProofError("a verifier key has the form name+hash+key")
+        data = decode64(parts[2], "verifier key")
+        kind, public = data[:1], data[1:]
+        if kind not in (ED25519, COSIGNATURE) or len(public) != PUBLIC_BYTES:
+            raise ProofError("a verifier key holds one byte 0x01 or 0x04 and 32 bytes of Ed25519")
+        key = cls(parts[0], public, kind)
+        if key.hash.hex() != parts[1].lower():
+            raise ProofError(f"verifier key {parts[0]!r}: its hash does not belong to it")
+        return key
+
+    def signed_at(self, text: str, blob: bytes) -> int | None:
+        """When this key signed a text: in seconds since 1970 for a cosignature, 0 for a plain
+        signature, which does not say; `None` if the signature is not valid.
+        """
+        if blob[:KEY_HASH_BYTES] != self.hash:
+            return None
+        signed, at, message = blob[KEY_HASH_BYTES:], 0, text.encode()
+        if self.kind == COSIGNATURE:
+            at = int.from_bytes(signed[:TIME_BYTES])
+            signed, message = signed[TIME_BYTES:], _cosigned(at, text)
+        try:
+            Ed25519PublicKey.from_public_bytes(self.public).verify(signed, message)
+        except (InvalidSignature, ValueError):
+            return None
+        return at
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A signature that was found valid."""
+
+    key: VerifierKey
+    at: int
+    """Seconds since 1970 where the signature says so, else 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A signed text as it was read; its signatures are not judged yet."""
+
+    text: str
+    """What is signed, with its final newline."""
+    signatures: tuple[str, ...]
+    """The lines below it, without their newlines."""
+
+    @classmethod
+    def parse(cls, data: str, *, limit: int = MAX_NOTE_BYTES) -> "Note":
+        """Read a note. Raises `ProofError` if it is none, or longer than `limit` characters."""
+        if len(data) > limit:
+            raise ProofError(f"a note of {len(data)} characters is not read")
+        text, separator, lines = data.rpartition("\n\n")
+        if not separator or not text or not lines.endswith("\n"):
+            raise ProofError("a note is a text, an empty line, then lines of signatures")
+        if _FOREIGN.search(data):
+            raise ProofError("a note is text, without control characters")
+        return cls(text + "\n", tuple(lines[:-1].split("\n")))
+
+    def __str__(self) -> str:
+        return f"{self.text}\n" + "".join(f"{line}\n" for line in self.signatures)
+
+    def valid_signatures(self, keys: "tuple[VerifierKey, ...]") -> tuple[Signature, ...]:
+        """Those of the signatures that one of these keys has made; each key once.
+
+        Lines of others are passed over. Raises `ProofError` for a line that is none.
+        """
+        found: dict[VerifierKey, Signature] = {}
+        for line in self.signatures:
+            match = _SIGNATURE.fullmatch(line)
+            if match is None:
+                raise ProofError("a line below a note is not a signature")
+            blob = decode64(match[2], "signature")
+            for key in keys:
+                at = key.signed_at(self.text, blob) if key.name == match[1] else None
+                if at is not None:
+                    found.setdefault(key, Signature(key, at))
+        return tuple(found.values())
+
+
+def signature_line(private: Ed25519PrivateKey, name: str, text: str) -> str:
+    """The line by which a key signs a text, without its newline."""
+    key = VerifierKey(name, private.public_key().public_bytes_raw())
+    return _line(key, private.sign(text.encode()))
+
+
+def cosignature_line(private: Ed25519PrivateKey, name: str, text: str, at: int) -> str:
+    """The line by which a witness cosigns a checkpoint's text, `at` in seconds since 1970."""
+    key = VerifierKey(name, private.public_key().public_bytes_raw(), COSIGNATURE)
+    return _line(key, at.to_bytes(TIME_BYTES) + private.sign(_cosigned(at, text)))
+
+
+def decode64(text: str, what: str) -> bytes:
+    """The bytes of base64. Raises `ProofError`, naming `what`, if it is something else."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ProofError(f"{what}: not base64") from error
+
+
+def _line(key: VerifierKey, signed: bytes) -> str:
+    return f"— {key.name} {base64.b64encode(key.hash + signed).decode()}"
+
+
+def _cosigned(at: int, text: str) -> bytes:
+    return f"cosignature/v1\ntime {at}\n{text}".encode()

@@ -1,0 +1,130 @@
+"""Which keys may have signed a trail, and how far: one is trusted, events lead to the others.
+
+A trail tells of its keys in `ops`/`key` events: one was `created`; another took over and it was
+`retired` (it signs once more, over the event that says so) or `revoked` (it was stolen or lost,
+and signs no more). From the key that is trusted the chain goes both ways:
+
+- back, to the keys that it took over from: its own signature covers the events that name them;
+- on, to the key that took over from it, if it has signed the event that says so itself.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from ..errors import ProofError
+from ..proofs.checkpoint import Checkpoint
+from ..proofs.note import VerifierKey
+
+__all__ = ["KeyChain", "KeyFacts", "key_facts"]
+
+NO_END: Final = 2**63
+
+
+class KeyFacts(msgspec.Struct):
+    """What an `ops`/`key` event says: verifier keys in the text form of signed notes."""
+
+    created: str | None = None
+    retired: str | None = None
+    revoked: str | None = None
+
+
+def key_facts(
+    created: VerifierKey, *, retired: VerifierKey | None = None, revoked: VerifierKey | None = None
+) -> dict[str, str]:
+    """The facts of an event that tells of a key."""
+    named = {"created": created, "retired": retired, "revoked": revoked}
+    return {name: str(key) for name, key in named.items() if key is not None}
+
+
+@dataclass(slots=True)
+class _Span:
+    """Over which sizes a key's signature counts."""
+
+    first: int = 0
+    last: int = NO_END
+
+
+class KeyChain:
+    """The keys of one trail, told of its events in order of `seq` and then asked.
+
+    Args:
+        trusted: the key that the verifier has; `None` if there is none, and nothing is signed.
+    """
+
+    def __init__(self, trusted: VerifierKey | None) -> None:
+        self.trusted = trusted
+        self._spans: dict[VerifierKey, _Span] = {} if trusted is None else {trusted: _Span()}
+        self._heir: tuple[VerifierKey, VerifierKey, int] | None = None
+        """Who has signed so far, who is to follow, and the size that says so."""
+        self._before: dict[VerifierKey, int] = {}
+        """Keys named before it is known whether they lead to the trusted one, with their end."""
+
+    @property
+    def keys(self) -> tuple[VerifierKey, ...]:
+        """Every key whose signature counts somewhere."""
+        return tuple(self._spans)
+
+    def spans(self) -> Iterator[tuple[VerifierKey, int, int | None]]:
+        """Every such key with the first and last size that it may sign; `None` has no end."""
+        for key, span in sorted(self._spans.items(), key=lambda item: item[1].last):
+            yield key, span.first, None if span.last == NO_END else span.last
+
+    def learn(self, seq: int, facts: KeyFacts) -> str | None:
+        """An event tells of a key; says what is wrong with it, or `None`."""
+        try:
+            new, old, is_lost = _read(facts)
+        except ProofError as error:
+            return f"this entry tells of a key that is none: {error}"
+        size = seq + 1
+        if old is None:
+            return None
+        if new == self.trusted:
+            self._accept_before(old, size)
+        elif old in self._spans:
+            self._spans[old].last = size if not is_lost else seq
+            if new is not None and new not in self._spans:
+                self._heir = None if is_lost else (old, new, size)
+                if is_lost:
+                    return (
+                        f"the key {_short(old)} was revoked here: what follows is signed by"
+                        f" {_short(new)}, which must be trusted by itself (--key)"
+                    )
+        else:
+            self._before[old] = size
+        return None
+
+    def _accept_before(self, old: VerifierKey, size: int) -> None:
+        """All keys named so far led to the trusted one."""
+        for key, last in {**self._before, old: size}.items():
+            self._spans[key] = _Span(0, last)
+
+    def signer(self, mark: Checkpoint) -> VerifierKey | None:
+        """The key whose signature on a checkpoint counts; `None` if there is none.
+
+        Marks are asked for in order of size, those events told before that they cover. Raises
+        `ProofError` if the note's signatures cannot be read.
+        """
+        signed = [signature.key for signature in mark.signatures(self.keys)]
+        for old in signed:
+            if self._heir is not None and old == self._heir[0] and mark.size >= self._heir[2]:
+                self._spans[self._heir[1]] = _Span(self._heir[2])
+                self._heir = None
+                break
+        for key in signed:
+            if self._spans[key].first <= mark.size <= self._spans[key].last:
+                return key
+        return None
+
+
+def _read(facts: KeyFacts) -> tuple[VerifierKey | None, VerifierKey | None, bool]:
+    """The key that is new, the one that ends, and whether that was revoked."""
+    new = VerifierKey.parse(facts.created) if facts.created else None
+    ended = facts.revoked or facts.retired
+    return new, VerifierKey.parse(ended) if ended else None, facts.revoked is not None
+
+
+def _short(key: VerifierKey) -> str:
+    return f"{key.name}+{key.hash.hex()}"

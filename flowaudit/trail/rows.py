@@ -1,0 +1,172 @@
+"""A trail's entries, read once in order: each against its tile, and what they say together."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import msgspec
+
+from ..errors import ProofError
+from ..event import Entry
+from ..proofs.merkle import HASH_BYTES, TILE_WIDTH
+from ..proofs.verify import entry_leaf, is_sealed_only
+from .keychain import KeyFacts
+from .marks import Marks
+from .numbering import Numbering, merged, uncovered
+from .reader import TrailReader
+from .verification import Problem
+
+__all__ = ["MAX_PROBLEMS", "Rows"]
+
+MAX_PROBLEMS: Final = 1_000
+"""Problems reported; a trail with more of them is beyond telling them apart."""
+
+
+class _Facts(msgspec.Struct):
+    """What verification needs of the facts of a gap, an erasure or a key's event."""
+
+    source: str = ""
+    first: int = 0
+    last: int = 0
+    erases: dict[str, object] | None = None
+    key: KeyFacts | None = None
+
+
+_NOTHING: Final = msgspec.Raw(b"")
+
+
+class _Glance(msgspec.Struct):
+    """What verification needs of a core."""
+
+    source: str | None = None
+    n: int | None = None
+    kind: str | None = None
+    action: str | None = None
+    facts: msgspec.Raw = _NOTHING
+
+
+_GLANCE: Final = msgspec.json.Decoder(_Glance)
+_FACTS: Final = msgspec.json.Decoder(_Facts)
+
+
+class Rows:
+    """One pass over the entries of a trail; its memory does not grow with their number.
+
+    Args:
+        reader: the trail.
+        marks: the checkpoints, judged on the way.
+        first: the entry to begin with; those before it are taken as verified.
+    """
+
+    def __init__(self, reader: TrailReader, marks: Marks, first: int = 0) -> None:
+        self.gaps = 0
+        """Gap events."""
+        self.numbering = Numbering(is_whole=first == 0)
+        self.sealed: list[tuple[int, int]] = []
+        """Entries without their personal part, as ranges."""
+        self._reader = reader
+        self._marks = marks
+        self._first = first
+        self._erases: list[tuple[int, int]] = []
+
+    def check(self) -> Iterator[Problem]:
+        """Hold each row against the stored leaf, and each checkpoint that is passed."""
+        reader, marks, expected, tile = self._reader, self._marks, self._first, (-1, b"")
+        yield from marks.reach(expected)
+        for entry in reader.entries(expected if expected else None):
+            seq = entry.seq
+            if seq < 0:
+                yield Problem(seq, "the head does not cover this entry")
+                continue
+            if seq > expected:
+                yield Problem(expected, _missing(expected, seq - 1))
+            expected = seq + 1
+            if seq >= reader.size:
+                yield Problem(seq, "the head does not cover this entry")
+                continue
+            if seq // TILE_WIDTH != tile[0]:
+                tile = (seq // TILE_WIDTH, reader.tile(0, seq // TILE_WIDTH) or b"")
+            what = _against_tile(entry, tile[1]) or self._take(entry)
+            if what:
+                yield Problem(seq, what)
+            if marks.next_size <= expected:
+                yield from marks.reach(expected)
+        if expected < reader.size:
+            yield Problem(expected, _missing(expected, reader.size - 1))
+        yield from marks.end()
+
+    def _take(self, entry: Entry) -> str | None:
+        """Note what an entry says of numbers, losses, erasures and keys; what is wrong with it."""
+        try:
+            seen = _GLANCE.decode(entry.core)
+            has_facts = seen.kind in ("gap", "ops") and bytes(seen.facts)
+            facts = _FACTS.decode(seen.facts) if has_facts else None
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return "this entry's core is not a core of schema 1"
+        if seen.source is None or seen.n is None:
+            return "this entry has no source and number"
+        if is_sealed_only(entry):
+            _extend(self.sealed, entry.seq)
+        what = self.numbering.see(seen.source, seen.n, entry.seq)
+        if facts is None:
+            return what
+        return self._told(entry.seq, seen, facts) or what
+
+    def _told(self, seq: int, seen: _Glance, facts: _Facts) -> str | None:
+        if seen.kind == "gap":
+            self.gaps += 1
+            self.numbering.explain(facts.source, facts.first, facts.last, seq)
+        elif seen.action == "erase":
+            self._erases += _ranges(facts.erases)
+        elif seen.action == "key" and facts.key is not None:
+            return self._marks.learn(seq, facts.key)
+        return None
+
+    def unexplained_erasures(self) -> Iterator[Problem]:
+        """Entries without their personal part that no erasure speaks of."""
+        covered = merged(self._erases)
+        at = 0
+        for first, last in self.sealed:
+            # both rise: what ends before this run is not looked at again
+            while at < len(covered) and covered[at][1] < first:
+                at += 1
+            end_at = at
+            while end_at < len(covered) and covered[end_at][0] <= last:
+                end_at += 1
+            for start, end in uncovered(first, last, covered[at:end_at]):
+                for seq in range(start, min(end, start + MAX_PROBLEMS) + 1):
+                    yield Problem(seq, "personal part missing, no erasure")
+
+
+def _against_tile(entry: Entry, tile: bytes) -> str | None:
+    """What is wrong with an entry by the hash that was recorded for it."""
+    at = entry.seq % TILE_WIDTH * HASH_BYTES
+    try:
+        if entry_leaf(entry) == tile[at : at + HASH_BYTES]:
+            return None
+    except ProofError as error:
+        return f"this entry was changed: {error}"
+    return "this entry was changed: its hash is not the one recorded"
+
+
+def _ranges(erases: dict[str, object] | None) -> Sequence[tuple[int, int]]:
+    seqs = (erases or {}).get("seqs")
+    if not isinstance(seqs, list):
+        return []
+    return [
+        (pair[0], pair[1])
+        for pair in seqs
+        if isinstance(pair, list) and len(pair) == 2 and all(isinstance(n, int) for n in pair)
+    ]
+
+
+def _extend(runs: list[tuple[int, int]], seq: int) -> None:
+    if runs and runs[-1][1] == seq - 1:
+        runs[-1] = (runs[-1][0], seq)
+    else:
+        runs.append((seq, seq))
+
+
+def _missing(first: int, last: int) -> str:
+    if first == last:
+        return "this entry is missing"
+    return f"the entries {first} to {last} are missing"

@@ -1,0 +1,123 @@
+"""Verification that begins where the last one ended."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flowaudit.cli import main
+from flowaudit.event import Core, Personal, encode_core, encode_personal
+from flowaudit.proofs.checkpoint import Checkpoint
+from flowaudit.trail.check import verify_trail
+from flowaudit.trail.reader import TrailReader
+from flowaudit.trail.sqlite import Trail
+from flowaudit.trail.verification import Verification
+
+Sql = Callable[..., list[tuple[Any, ...]]]
+
+
+def grow(trail: Path, source: str, first: int, count: int) -> None:
+    records = [
+        (
+            encode_core(Core(v=1, source=source * 26, n=n, ts=n, kind="note")),
+            encode_personal(Personal(path=f"/{n}")),
+        )
+        for n in range(first, first + count)
+    ]
+    with Trail(trail) as writer:
+        writer.append(records, source * 26, first + count - 1)
+
+
+def newest(trail: Path) -> Checkpoint:
+    with TrailReader(trail) as reader:
+        note = reader.newest_checkpoint()
+    assert note is not None
+    return Checkpoint.parse(note)
+
+
+def again(trail: Path, since: Checkpoint) -> Verification:
+    return verify_trail(trail, since=since)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [(1, 1), (300, 0), (300, 300), (256, 256), (255, 2)], ids=str
+)
+def test_what_came_since_is_verified_and_what_was_before_only_by_its_hashes(
+    trail: Path, sql: Sql, before: int, after: int
+) -> None:
+    grow(trail, "s", 1, before)
+    since = newest(trail)
+    if after:
+        grow(trail, "s", before + 1, after)
+    grow(trail, "t", 1, 3)
+    found = again(trail, since)
+    assert found.ok, found.problems
+    assert (found.size, found.since) == (before + after + 3, before)
+    assert found.checkpoint == str(newest(trail).note)
+    # a row from before is not read again; one from after is
+    sql("UPDATE event SET core = replace(core, 'note', 'nope') WHERE seq = 0")
+    assert again(trail, since).ok
+    sql("UPDATE event SET core = replace(core, 'note', 'nope') WHERE seq = ?", before)
+    assert [problem.seq for problem in again(trail, since).problems] == [before]
+    assert not verify_trail(trail).ok
+
+
+def test_a_hole_after_the_last_time_is_found_and_none_before_is_guessed(trail: Path) -> None:
+    grow(trail, "s", 1, 5)
+    since = newest(trail)
+    grow(trail, "s", 6, 2)
+    assert again(trail, since).ok
+    grow(trail, "s", 9, 1)
+    [problem] = again(trail, since).problems
+    assert "the numbers 8 to 8 are missing" in problem.what
+
+
+def test_a_trail_whose_beginning_is_another_is_found(trail: Path, tmp_path: Path, sql: Sql) -> None:
+    grow(trail, "s", 1, 300)
+    other = tmp_path / "other.db"
+    grow(other, "t", 1, 300)
+    assert not again(trail, newest(other)).ok
+    since = newest(trail)
+    sql("UPDATE tile SET hashes = zeroblob(length(hashes)) WHERE level = 1")
+    assert not again(trail, since).ok
+
+
+def test_a_trail_that_was_cut_below_the_last_time_is_found(trail: Path, sql: Sql) -> None:
+    grow(trail, "s", 1, 10)
+    since = newest(trail)
+    for statement in ("DELETE FROM event", "DELETE FROM tile", "DELETE FROM checkpoint"):
+        sql(statement)
+    sql("UPDATE head SET size = 0, frontier = x''")
+    assert any("cut or rolled back" in p.what for p in again(trail, since).problems)
+
+
+def test_the_command_keeps_its_place_in_a_file(
+    trail: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = tmp_path / "verified"
+    argv = ["verify", "--trail", str(trail), "--incremental", str(place)]
+    grow(trail, "s", 1, 10)
+    assert main(argv) == 0
+    assert "10 entries" in capsys.readouterr().out
+    assert place.read_text("utf-8") == str(newest(trail).note)
+    grow(trail, "s", 11, 10)
+    assert main(argv) == 0
+    assert "Of the first 10, verified before" in capsys.readouterr().out
+    place.write_text("something else", "utf-8")
+    assert main(argv) == 2
+    assert "not from an earlier verification" in capsys.readouterr().err
+
+
+def test_a_place_is_not_moved_past_what_does_not_hold(
+    trail: Path, tmp_path: Path, sql: Sql
+) -> None:
+    place = tmp_path / "verified"
+    argv = ["verify", "--trail", str(trail), "--incremental", str(place)]
+    grow(trail, "s", 1, 10)
+    assert main(argv) == 0
+    kept = place.read_text("utf-8")
+    grow(trail, "s", 11, 10)
+    sql("UPDATE event SET core = replace(core, 'note', 'nope') WHERE seq = 15")
+    assert main(argv) == 1
+    assert place.read_text("utf-8") == kept
