@@ -20,6 +20,9 @@ Nothing of this tree is raised into a host application's request: capture counts
 its own failures (see `capture/audit.py`).
 """
 
+import re
+from typing import Final
+
 __all__ = [
     "AppError",
     "EventError",
@@ -37,6 +40,14 @@ __all__ = [
 ]
 
 
+_PASSWORD: Final = re.compile(r"(://[^/@\s:]*):[^@\s]*@|(?<=password=)[^&\s'\"]+", re.IGNORECASE)
+
+
+def _masked(text: str) -> str:
+    """A value that is told, without the password that a URI in it holds."""
+    return _PASSWORD.sub(lambda m: f"{m[1]}:…@" if m[1] is not None else "…", text)
+
+
 class FlowauditError(Exception):
     """Root of every exception that flowaudit raises on purpose."""
 
@@ -46,7 +57,7 @@ class SettingError(FlowauditError):
 
     def __init__(self, name: str, value: object, expected: str) -> None:
         self.name, self.value, self.expected = name, value, expected
-        super().__init__(f"setting {name!r} is {value!r}; expected {expected}")
+        super().__init__(f"setting {name!r} is {_masked(repr(value))}; expected {expected}")
 
 
 class MissingExtraError(FlowauditError):

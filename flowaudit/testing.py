@@ -12,7 +12,7 @@ from typing import Any
 
 from .capture.audit import FlowAudit
 from .event import flat_event
-from .trail.reader import TrailReader
+from .trail.opening import open_reader, trail_exists
 
 __all__ = ["Clock", "recorded_events"]
 
@@ -41,9 +41,9 @@ def recorded_events(audit: FlowAudit, *kinds: str) -> list[dict[str, Any]]:
     """
     if not audit.flush():
         raise TimeoutError(f"the trail {audit.paths.trail} takes no events")
-    if not audit.paths.trail.exists():
+    if not trail_exists(audit.paths):
         return []
-    with TrailReader(audit.paths.trail) as reader:
+    with open_reader(audit.paths) as reader:
         flat = [flat_event(entry) for entry in reader.entries()]
     if kinds:
         return [event for event in flat if event["kind"] in kinds]

@@ -15,6 +15,7 @@ from django.urls import NoReverseMatch, Resolver404, resolve
 
 from flowaudit import FlowAudit
 from flowaudit.errors import FlowauditError
+from flowaudit.vault.place import is_database
 
 from .project import core_settings, get_audit, load_actor
 
@@ -68,15 +69,19 @@ def _middleware() -> Iterator[checks.CheckMessage]:
 def _where_files_lie(audit: FlowAudit) -> Iterator[checks.CheckMessage]:
     core = core_settings()
     is_named = not isinstance(core, dict) or "trail" in core or os.environ.get("FLOWAUDIT_TRAIL")
-    if not is_named or not Path(str(audit.settings["trail"])).is_absolute():
+    trail = str(audit.settings["trail"])
+    if not is_named or not (is_database(trail) or Path(trail).is_absolute()):
         yield _warning(
             "W004",
-            f"The trail is {str(audit.settings['trail'])!r} in whichever folder a process is"
+            f"The trail is {trail!r} in whichever folder a process is"
             " started from: a server and a command may use two.",
             'Give its whole path: FLOWAUDIT = {"trail": BASE_DIR / "flowaudit.db"}.',
         )
     for name in ("trail", "vault", "key", "spool"):
-        path = Path(getattr(audit.paths, name)).resolve()
+        place = getattr(audit.paths, name)
+        if is_database(place):
+            continue
+        path = Path(place).resolve()
         for setting in ("STATIC_ROOT", "MEDIA_ROOT"):
             root = getattr(settings, setting, None)
             if root and path.is_relative_to(Path(root).resolve()):

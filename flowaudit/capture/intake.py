@@ -14,9 +14,11 @@ from ..oplog import OPLOG
 from ..policy.proxies import Proxies
 from ..policy.rule import NO_RULE
 from ..policy.rules import Policy
-from ..trail.paths import TrailPaths, check_is_trail
+from ..trail.opening import check_trail
+from ..trail.paths import TrailPaths
 from ..trail.recorder import Recorder
-from ..vault.tokens import Vault
+from ..vault.opening import open_vault
+from ..vault.place import DatabaseUrl, Place
 from .bodies import Payload
 from .compose import Composer, Event
 from .diversion import elsewhere, register
@@ -64,8 +66,8 @@ class Intake:
     def _write_to(self, paths: TrailPaths, *, is_trial: bool) -> None:
         """Make what writes: to the audit's own files, or for a trial elsewhere."""
         self.paths = paths
-        self._place = os.path.realpath(paths.trail)
-        self._vault = Vault(self.paths.vault, timeout_s=VAULT_TIMEOUT_S)
+        self._place = _own_place(paths.trail)
+        self._vault = open_vault(self.paths.vault, timeout_s=VAULT_TIMEOUT_S)
         self._composer = Composer(
             self._vault,
             query_keys=frozenset(self.settings["query_keys"]),
@@ -454,10 +456,18 @@ def _usable_paths(settings: Mapping[str, Any]) -> TrailPaths:
     """The trail's paths. Raises if its folder is missing or the file is something else."""
     paths = _own_paths(settings)
     for name, path in (("trail", paths.trail), ("vault", paths.vault), ("key", paths.key)):
-        if not path.parent.is_dir():
+        if not isinstance(path, DatabaseUrl) and not path.parent.is_dir():
             raise SettingError(name, str(path), "a file in a folder that exists")
-    if not os.access(paths.trail if paths.trail.exists() else paths.trail.parent, os.W_OK):
-        raise SettingError("trail", str(paths.trail), "a file that this process may write")
-    if paths.trail.exists() and (not paths.trail.is_file() or paths.trail.stat().st_size):
-        check_is_trail(paths.trail)
+    trail = paths.trail
+    if isinstance(trail, DatabaseUrl):
+        return paths  # it may be away while the app starts
+    if not os.access(trail if trail.exists() else trail.parent, os.W_OK):
+        raise SettingError("trail", str(trail), "a file that this process may write")
+    if trail.exists() and (not trail.is_file() or trail.stat().st_size):
+        check_trail(paths)
     return paths
+
+
+def _own_place(trail: Place) -> str:
+    """The same for every name of one trail, as far as this can be told without asking it."""
+    return trail.uri if isinstance(trail, DatabaseUrl) else os.path.realpath(trail)

@@ -4,7 +4,6 @@ import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from itertools import groupby
-from pathlib import Path
 from typing import Final
 
 from ..journeys.denied import DeniedReport, denied
@@ -12,6 +11,7 @@ from ..journeys.flows import TOP, Count
 from ..journeys.left_out import LeftOut, left_out
 from ..journeys.scope import Scope, scope_of
 from ..report.words import amount, moment, percent, period
+from ..vault.place import Place
 from .options import add_format, add_trail
 from .output import print_csv, print_json
 from .reading import (
@@ -82,7 +82,7 @@ def _csv_rows(report: DeniedReport) -> Iterator[Sequence[object]]:
 def _print_text(
     report: DeniedReport,
     scope: Scope,
-    trail: Path,
+    trail: Place,
     names: dict[str, str],
     excluded: Sequence[LeftOut],
 ) -> None:

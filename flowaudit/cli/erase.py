@@ -6,10 +6,11 @@ import time
 
 from ..errors import SettingError, VaultError
 from ..trail.dead_spool import waiting_records
-from ..trail.erasing import entries_of, erase_tokens
+from ..trail.erasing import erase_tokens
 from ..trail.forgetting import ErasureNote
+from ..trail.opening import open_trail
 from ..trail.paths import TrailPaths
-from ..trail.sqlite import Trail
+from ..trail.store import WritableTrail
 from ..vault.erasure import Person, begin_erasure, end_erasure, hold_of
 from ..vault.tokens import Vault
 from .options import add_format, add_trail, asker, trail_paths
@@ -61,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
             print("Nothing was erased.", file=sys.stderr)
             return 2
         begin_erasure(vault, person, time.time_ns() // 1_000)
-        with Trail(paths, lock_timeout_s=LOCK_TIMEOUT_S) as trail:
+        with open_trail(paths, lock_timeout_s=LOCK_TIMEOUT_S) as trail:
             adopt(trail)
             note = ErasureNote(person.tokens, why=reason, actor=asker(vault))
             count = erase_tokens(trail, person.tokens, note)
@@ -77,14 +78,13 @@ def run(args: argparse.Namespace) -> int:
 def _is_confirmed(paths: TrailPaths, person: Person) -> bool:
     if not sys.stdin.isatty():
         raise SettingError("yes", False, "--yes where nobody can be asked: nothing comes back")
-    with Trail(paths, lock_timeout_s=LOCK_TIMEOUT_S) as trail:
-        entries = entries_of(paths, person.tokens, trail.size())
-        count = sum(1 for entry in entries if entry.personal is not None)
+    with open_trail(paths, lock_timeout_s=LOCK_TIMEOUT_S) as trail:
+        count = sum(1 for _ in trail.erasable(person.tokens, trail.size()))
     print(fold(f"{count:,} events lose their personal part. Nothing brings it back."))
     return input("Erase? Type yes: ").strip().lower() == "yes"
 
 
-def _truncate(paths: TrailPaths, trail: Trail, vault: Vault) -> list[str]:
+def _truncate(paths: TrailPaths, trail: WritableTrail, vault: Vault) -> list[str]:
     """Empty both write-ahead logs; the files whose log a reader keeps from that."""
     done = ((paths.trail, trail.truncate_log()), (paths.vault, vault.truncate_log()))
     return [f"{path}-wal" for path, is_empty in done if not is_empty]

@@ -3,12 +3,12 @@
 import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from ..journeys.flows import TOP, FlowReport, flow_report
 from ..journeys.left_out import LeftOut, left_out
 from ..report.words import amount, arrow, percent, period, printable
+from ..vault.place import Place
 from .options import add_format, add_trail
 from .output import print_csv, print_json
 from .reading import (
@@ -92,7 +92,9 @@ def _csv_rows(report: FlowReport) -> Iterator[Sequence[object]]:
         yield "pages_per_session", pages, None, n
 
 
-def _print_text(report: FlowReport, trail: Path, include: str, excluded: Sequence[LeftOut]) -> None:
+def _print_text(
+    report: FlowReport, trail: Place, include: str, excluded: Sequence[LeftOut]
+) -> None:
     if not report.events:
         print(f"No requests to count in {trail}.")
         print_left_out(excluded)

@@ -2,11 +2,11 @@
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
 from ..journeys.funnel import FunnelResult, funnel
 from ..journeys.left_out import LeftOut, left_out
 from ..report.words import amount, bar, percent, printable, shorten, span
+from ..vault.place import Place
 from .options import add_format, add_trail
 from .output import print_csv, print_json
 from .reading import (
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _print_text(result: FunnelResult, trail: Path, excluded: Sequence[LeftOut]) -> None:
+def _print_text(result: FunnelResult, trail: Place, excluded: Sequence[LeftOut]) -> None:
     print(fold(_first_sentence(result)))
     worst = max(range(len(result.steps)), key=lambda i: result.drop_off[i])
     if result.drop_off[worst]:

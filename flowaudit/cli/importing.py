@@ -10,6 +10,7 @@ from typing import Any
 from ..journeys.importers import IMPORT_FORMATS, ImportResult, import_log
 from ..journeys.lines import Progress
 from ..report.words import amount, printable
+from ..vault.place import Place
 from .options import add_format, add_trail, trail_paths
 from .output import print_csv, print_json
 from .wording import fold, next_command
@@ -98,7 +99,7 @@ def shown_progress(name: str) -> Iterator[Progress | None]:
         yield progress
 
 
-def _print_text(result: ImportResult, trail: Path, *, is_redacted: bool) -> None:
+def _print_text(result: ImportResult, trail: Place, *, is_redacted: bool) -> None:
     print(
         fold(
             f"{amount(result.lines, 'line')} read as {result.form}:"

@@ -13,12 +13,22 @@ from ..errors import SettingError, TrailBusyError, TrailError, VaultError
 from ..event import SCHEMA_VERSION, Core, encode_core
 from ..policy.rules import find_policy
 from ..settings import resolve
-from ..trail.paths import TrailPaths, check_is_trail
-from ..trail.source import new_source
-from ..trail.sqlite import Trail
+from ..trail.numbering import new_source
+from ..trail.opening import check_trail, open_trail
+from ..trail.paths import TrailPaths
+from ..vault.opening import open_vault
+from ..vault.place import DatabaseUrl, Place, place_of
 from ..vault.tokens import Vault
 
-__all__ = ["add_format", "add_policy", "add_trail", "asker", "record_access", "trail_paths"]
+__all__ = [
+    "add_format",
+    "add_policy",
+    "add_trail",
+    "asker",
+    "place",
+    "record_access",
+    "trail_paths",
+]
 
 LOCK_TIMEOUT_S: Final = 5.0
 """Seconds that a reading command waits to record that it reads."""
@@ -28,10 +38,18 @@ def add_trail(parser: argparse.ArgumentParser, *, help_text: str = "the trail to
     """The option `--trail`; its default is found when the command runs."""
     parser.add_argument(
         "--trail",
-        type=Path,
+        type=place,
         metavar="FILE",
         help=f"{help_text}; default: FLOWAUDIT_TRAIL, else flowaudit.toml, else flowaudit.db",
     )
+
+
+def place(text: str) -> Place:
+    """A file, or the URI of a database, as an option gives it. No message repeats the URI."""
+    try:
+        return place_of(text)
+    except SettingError as error:
+        raise argparse.ArgumentTypeError(f"expected {error.expected}") from None
 
 
 def add_format(parser: argparse.ArgumentParser) -> None:
@@ -56,14 +74,14 @@ def add_policy(parser: argparse.ArgumentParser) -> None:
 
 def trail_paths(args: argparse.Namespace, *, must_exist: bool = True) -> TrailPaths:
     """The trail that a command is about. Raises `NotATrailError` if it is none."""
-    given = {"trail": args.trail} if args.trail else {}
+    given = {"trail": args.trail.uri if isinstance(args.trail, DatabaseUrl) else args.trail}
     settings = resolve(given, os.environ, find_policy(getattr(args, "policy", None)).settings)
     paths = TrailPaths.of(
         settings["trail"], vault=settings["vault"], key=settings["key"], spool=settings["spool"]
     )
     if must_exist:
-        check_is_trail(paths.trail)
-    elif not paths.trail.parent.is_dir():
+        check_trail(paths)
+    elif not isinstance(paths.trail, DatabaseUrl) and not paths.trail.parent.is_dir():
         raise SettingError("trail", str(paths.trail), "a file in a folder that exists")
     return paths
 
@@ -83,11 +101,11 @@ def record_access(
         action: `read`, or `export` of what leaves the trail as a file.
         of: tokens of those who were asked for, where the question names them.
     """
-    if not (os.access(paths.trail, os.W_OK) and os.access(paths.trail.parent, os.W_OK)):
+    if not _may_write(paths.trail):
         return
     source = new_source()
     try:
-        with Vault(paths.vault, timeout_s=LOCK_TIMEOUT_S) as vault:
+        with open_vault(paths.vault, timeout_s=LOCK_TIMEOUT_S) as vault:
             actor = asker(vault)
         core = Core(
             v=SCHEMA_VERSION,
@@ -102,13 +120,19 @@ def record_access(
             outcome="ok",
             facts={"command": command, "scope": scope, **({"of": [*of]} if of else {})},
         )
-        with Trail(paths, lock_timeout_s=LOCK_TIMEOUT_S) as trail:
+        with open_trail(paths, lock_timeout_s=LOCK_TIMEOUT_S) as trail:
             trail.append([(encode_core(core), b"")], source, 1)
     except (TrailBusyError, VaultError) as error:
         print(f"flowaudit: this reading is not recorded: {error}", file=sys.stderr)
     except TrailError:
         # a damaged trail, or one on a read-only medium: reading it must stay possible
         return
+
+
+def _may_write(trail: Place) -> bool:
+    if isinstance(trail, DatabaseUrl):
+        return True  # it says so itself
+    return os.access(trail, os.W_OK) and os.access(trail.parent, os.W_OK)
 
 
 def asker(vault: Vault) -> str:

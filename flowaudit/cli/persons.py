@@ -10,8 +10,9 @@ from typing import Final
 from ..errors import EventError, VaultError
 from ..event import SCHEMA_VERSION, Core, Value, encode_core
 from ..trail.numbering import new_source
+from ..trail.opening import open_trail
 from ..trail.paths import TrailPaths
-from ..trail.sqlite import Trail
+from ..vault import opening
 from ..vault.erasure import Person, find_person
 from ..vault.tokens import Vault
 
@@ -52,9 +53,9 @@ def add_person(parser: argparse.ArgumentParser) -> None:
 @contextmanager
 def open_vault(paths: TrailPaths) -> Iterator[Vault]:
     """The vault of a trail. Raises `VaultError` if there is none: none is made."""
-    if not paths.vault.exists():
+    if not opening.vault_exists(paths.vault):
         raise VaultError(f"there is no vault at {paths.vault}")
-    with Vault(paths.vault, timeout_s=VAULT_TIMEOUT_S) as vault:
+    with opening.open_vault(paths.vault, timeout_s=VAULT_TIMEOUT_S) as vault:
         yield vault
 
 
@@ -96,7 +97,7 @@ def record_by_hand(paths: TrailPaths, actor: str, facts: dict[str, Value]) -> No
         outcome="ok",
         facts=facts,
     )
-    with Trail(paths, lock_timeout_s=LOCK_TIMEOUT_S) as trail:
+    with open_trail(paths, lock_timeout_s=LOCK_TIMEOUT_S) as trail:
         trail.append([(encode_core(core), b"")], source, 1)
 
 

@@ -12,7 +12,7 @@ from ..journeys.left_out import LeftOut
 from ..report.exclusions import exclusion_sentence
 from ..trail.dead_spool import waiting_records
 from ..trail.paths import TrailPaths
-from ..vault.tokens import Vault
+from ..vault.opening import open_vault, vault_exists
 from .options import record_access, trail_paths
 from .wording import fold
 
@@ -77,10 +77,10 @@ def open_engine(args: argparse.Namespace, command: str, scope: str) -> tuple[Eng
 
 def known_names(paths: TrailPaths) -> dict[str, str]:
     """The identity of every token, as far as the one who runs the command may read the vault."""
-    if not paths.vault.exists():
+    if not vault_exists(paths.vault):
         return {}
     try:
-        with Vault(paths.vault, timeout_s=VAULT_TIMEOUT_S) as vault:
+        with open_vault(paths.vault, timeout_s=VAULT_TIMEOUT_S) as vault:
             return vault.identities()
     except VaultError:
         return {}
@@ -88,10 +88,10 @@ def known_names(paths: TrailPaths) -> dict[str, str]:
 
 def find_token(paths: TrailPaths, identity: str) -> str | None:
     """The token of an identity; `None` if it has none or the vault may not be read."""
-    if not paths.vault.exists():
+    if not vault_exists(paths.vault):
         return None
     try:
-        with Vault(paths.vault, timeout_s=VAULT_TIMEOUT_S) as vault:
+        with open_vault(paths.vault, timeout_s=VAULT_TIMEOUT_S) as vault:
             return vault.find(identity)
     except VaultError:
         return None

@@ -10,8 +10,9 @@ from msgspec.structs import replace
 from ..event import SCHEMA_VERSION, encode_core
 from ..trail.adoption import Adoption, Loss, adopt_dead_sources, gap_event
 from ..trail.dead_spool import waiting_records
+from ..trail.opening import open_trail
 from ..trail.source import new_source
-from ..trail.sqlite import Trail
+from ..trail.store import WritableTrail
 from .options import add_format, add_trail, trail_paths
 from .output import print_json, print_table
 
@@ -38,13 +39,13 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(args: argparse.Namespace) -> int:
     """Adopt, and say what was done."""
     paths = trail_paths(args)
-    with Trail(paths, lock_timeout_s=LOCK_TIMEOUT_S) as trail:
+    with open_trail(paths, lock_timeout_s=LOCK_TIMEOUT_S) as trail:
         done = adopt(trail)
     _print(done, waiting_records(paths.spool), args.format)
     return 0
 
 
-def adopt(trail: Trail) -> Adoption:
+def adopt(trail: WritableTrail) -> Adoption:
     """Adopt the spools of dead sources, and tell what was lost under a source of its own."""
     source, written = new_source(), 0
 

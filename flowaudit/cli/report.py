@@ -19,6 +19,7 @@ from ..report.words import amount
 from ..review.engine import review
 from ..trail.check import verify_trail
 from ..trail.paths import SQLITE_MAGIC, TrailPaths
+from ..vault.place import DatabaseUrl, Place
 from .importing import shown_progress
 from .options import add_policy, add_trail
 from .reading import known_names, open_engine, tell_waiting
@@ -148,8 +149,10 @@ def _service(engine: Engine) -> str | None:
     return rows[0][0] if rows else None
 
 
-def _short(path: Path) -> str:
+def _short(path: Place) -> str:
     """A path as one would type it here."""
+    if isinstance(path, DatabaseUrl):
+        return str(path)
     try:
         return str(path.relative_to(Path.cwd()))
     except ValueError:

@@ -4,7 +4,6 @@ import argparse
 import textwrap
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from pathlib import Path
 from typing import Any, Final
 
 from ..journeys.left_out import LeftOut, left_out
@@ -13,6 +12,7 @@ from ..policy.rules import find_policy
 from ..report.words import amount, moment, period, printable
 from ..review.engine import review
 from ..review.finding import EVENTS_CAP, Finding, Review
+from ..vault.place import Place
 from .options import add_format, add_policy, add_trail
 from .output import print_csv, print_json
 from .reading import (
@@ -116,7 +116,7 @@ def _csv_row(finding: Finding) -> Sequence[object]:
     )
 
 
-def _print_text(found: Review, scope: Scope, trail: Path, excluded: Sequence[LeftOut]) -> None:
+def _print_text(found: Review, scope: Scope, trail: Place, excluded: Sequence[LeftOut]) -> None:
     span = period(scope.first_ts, scope.last_ts)
     requests = amount(scope.requests, "request")
     if found.findings:

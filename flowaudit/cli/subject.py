@@ -12,9 +12,8 @@ import msgspec
 from ..errors import SettingError
 from ..event import Entry, flat_event
 from ..trail.dead_spool import waiting_records
-from ..trail.erasing import entries_of
+from ..trail.opening import open_reader
 from ..trail.paths import TrailPaths
-from ..trail.reader import TrailReader
 from ..vault.erasure import Person, hold_of
 from .options import add_trail, record_access, trail_paths
 from .persons import OUT_OF_REACH, add_person, known_person, open_vault
@@ -61,10 +60,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _events(paths: TrailPaths, person: Person) -> Iterator[dict[str, Any]]:
-    with TrailReader(paths.trail) as reader:
-        size = reader.size
-    for entry in entries_of(paths, person.tokens, size):
-        yield _flat(entry)
+    with open_reader(paths) as reader:
+        for entry in reader.entries_of(person.tokens):
+            yield _flat(entry)
 
 
 def _flat(entry: Entry) -> dict[str, Any]:

@@ -4,10 +4,10 @@ import os
 import shlex
 import sys
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Final
 
 from ..report.words import bar, percent, printable, shorten
+from ..vault.place import Place
 
 __all__ = ["BAR_WIDTH", "LABEL_WIDTH", "WIDTH", "fold", "next_command", "paint", "print_ranking"]
 
@@ -58,7 +58,7 @@ def print_ranking(title: str, rows: Sequence[tuple[str, int]], whole: int) -> No
         )
 
 
-def next_command(*words: "str | Path", hints: Iterable[str] = ()) -> None:
+def next_command(*words: "str | Place", hints: Iterable[str] = ()) -> None:
     """The last line: what to run next. `hints` stand for what the reader fills in."""
     print(f"\nNext: {' '.join([shlex.join(map(str, words)), *hints])}")
 

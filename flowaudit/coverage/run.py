@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 from ..capture.diversion import Divertible, diverted
 from ..errors import AppError
 from ..event import flat_event
-from ..trail.reader import TrailReader
+from ..trail.opening import open_reader, trail_exists
 from .asgi import AsgiAsker
 from .asking import PROBE_S, Answer, Asker, Question, WsgiAsker
 from .endpoint import Endpoint
@@ -114,8 +114,8 @@ def _recorded(audits: Iterable[Divertible]) -> frozenset[Any]:
     found = set()
     for audit in audits:
         audit.flush()
-        if audit.paths.trail.exists():
-            with TrailReader(audit.paths.trail) as reader:
+        if trail_exists(audit.paths):
+            with open_reader(audit.paths) as reader:
                 events = [flat_event(entry) for entry in reader.entries()]
             found |= {e.get("request") for e in events if e["kind"] in ("request", "websocket")}
     return frozenset(found)

@@ -12,15 +12,15 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal, Self
 
 from ..errors import QueryError, TrailError
-from ..trail.paths import check_is_trail
+from ..trail.opening import check_trail
+from ..vault.place import Place
 from .columns import SELECT_EVENTS
 from .derived import GROUPS
-from .stored import analysis_module, given_events, open_trail
+from .stored import analysis_module, given_events, open_events
 from .visitors import settle_visitors
 
 __all__ = ["Engine", "Include", "read_sql"]
@@ -67,16 +67,16 @@ class Engine:
         self._kept: dict[str, object] = {}  # table: what `keep_once` made it of
 
     @classmethod
-    def open(cls, trail: Path, *, include: Include = "all", threads: int | None = None) -> Self:
+    def open(cls, trail: Place, *, include: Include = "all", threads: int | None = None) -> Self:
         """An engine over the events of a trail.
 
         Raises `NotATrailError` if it is none, `TrailError` if it cannot be read whole.
         """
-        check_is_trail(trail)
+        check_trail(trail)
         engine = cls(include=include, threads=threads)
         driver = analysis_module("adbc_driver_sqlite.dbapi")
         try:
-            with open_trail(trail) as stored:
+            with open_events(trail) as stored:
                 engine._load(stored)
         except (driver.Error, QueryError, UnicodeDecodeError) as error:
             engine.close()

@@ -15,10 +15,10 @@ from typing import BinaryIO, Final, Protocol
 import msgspec
 
 from ..trail.numbering import Numbering
+from ..trail.opening import open_reader, open_trail
 from ..trail.paths import TrailPaths
-from ..trail.reader import TrailReader
-from ..trail.sqlite import Trail
-from ..vault.tokens import Vault
+from ..trail.store import WritableTrail
+from ..vault.opening import open_vault
 from .jsonlines import given_event
 from .lines import Content, Progress, lines_of, open_log, survey
 from .loglines import FORMATS, LogLines, Record
@@ -89,13 +89,17 @@ def import_log(
         redact: mask secrets and drop queries; `events` are kept as they are in any case.
         progress: told how far it is, for each MiB.
     """
-    with open_log(file) as log, Trail(paths) as trail, Vault(paths.vault) as vault:
+    with (
+        open_log(file) as log,
+        open_trail(paths) as trail,
+        open_vault(paths.vault) as vault,
+    ):
         content = survey(log, progress)
         form = form or _probe(log, content)
         group = _Group(trail)
         reader: _Reader
         if form == "events":
-            reader = _GivenEvents(group, content.source, paths.trail)
+            reader = _GivenEvents(group, content.source, paths)
         else:
             reader = _LogEvents(
                 group, content.source, LogLines(form, redact=redact, token=vault.token)
@@ -122,7 +126,7 @@ def import_log(
 class _Group:
     """Events of one source that wait to be committed together."""
 
-    def __init__(self, trail: Trail) -> None:
+    def __init__(self, trail: WritableTrail) -> None:
         self.added = 0
         self.known = 0
         self._trail = trail
@@ -187,10 +191,10 @@ class _LogEvents:
 class _GivenEvents:
     """Lines of flat events: those with a source and number keep them, others are numbered."""
 
-    def __init__(self, group: _Group, source: str, trail: Path) -> None:
+    def __init__(self, group: _Group, source: str, paths: TrailPaths) -> None:
         self._group = group
         self._source = source
-        self._trail = trail
+        self._paths = paths
         self._n = 0
         self._committed = group.committed(source)
         self._numbering = Numbering()
@@ -221,7 +225,7 @@ class _GivenEvents:
         """Whether the trail, or an earlier line, has this number of a source."""
         if not self._has_read_trail and self._group.committed(source):
             self._has_read_trail = True
-            for known in _numbers(self._trail):
+            for known in _numbers(self._paths):
                 self._numbering.see(*known, 0)
         return self._numbering.see(source, n, 0) is not None
 
@@ -231,10 +235,10 @@ class _Id(msgspec.Struct, gc=False):
     n: int = 0
 
 
-def _numbers(trail: Path) -> Iterator[tuple[str, int]]:
+def _numbers(paths: TrailPaths) -> Iterator[tuple[str, int]]:
     """Source and number of every event of a trail."""
     decode = msgspec.json.Decoder(_Id).decode
-    with TrailReader(trail) as reader:
+    with open_reader(paths) as reader:
         for entry in reader.entries():
             name = decode(entry.core)
             yield name.source, name.n

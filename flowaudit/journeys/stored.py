@@ -4,19 +4,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from itertools import islice
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
 from ..errors import EventError, MissingExtraError
 from ..event import Core, Personal, encode_core, encode_personal
-from ..trail.paths import read_only_uri
-from ..trail.reader import TrailReader
+from ..trail.opening import open_reader
+from ..trail.paths import file_of, read_only_uri
+from ..trail.store import ReadableTrail
 from ..vault.guard import is_open_here
+from ..vault.place import DatabaseUrl, Place
 from .columns import CORE_FIELDS, PERSONAL_FIELDS
 
-__all__ = ["analysis_module", "given_events", "open_trail"]
+__all__ = ["analysis_module", "given_events", "open_events"]
 
 RANGE_EVENTS: Final = 1_048_576
 """Events fetched from a trail in one query: some seconds, so that no read holds writers up."""
@@ -40,7 +41,7 @@ def analysis_module(name: str) -> Any:
 
 
 @contextmanager
-def open_trail(trail: Path) -> Iterator[Any]:
+def open_events(trail: Place) -> Iterator[Any]:
     """The events that a trail holds now, as a `pyarrow.RecordBatchReader` to be read once.
 
     They are fetched while they are read, in ranges of `seq`. Raises an `adbc` error if the file
@@ -52,11 +53,11 @@ def open_trail(trail: Path) -> Iterator[Any]:
     """
     driver = analysis_module("adbc_driver_sqlite.dbapi")
     arrow = analysis_module("pyarrow")
-    if is_open_here(trail):
-        with TrailReader(trail) as reader:
+    if isinstance(trail, DatabaseUrl) or is_open_here(trail):
+        with open_reader(trail) as reader:
             yield arrow.RecordBatchReader.from_batches(_schema(arrow), _batches(arrow, reader))
         return
-    with driver.connect(read_only_uri(trail)) as connection, connection.cursor() as cursor:
+    with driver.connect(read_only_uri(file_of(trail))) as connection, connection.cursor() as cursor:
         cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(BATCH_ROWS)})
         cursor.execute("SELECT coalesce(max(seq), -1) FROM event")
         last = int(cursor.fetchone()[0])
@@ -69,7 +70,7 @@ def open_trail(trail: Path) -> Iterator[Any]:
         yield arrow.RecordBatchReader.from_batches(_schema(arrow), batches())
 
 
-def _batches(arrow: Any, reader: TrailReader) -> Iterator[Any]:
+def _batches(arrow: Any, reader: ReadableTrail) -> Iterator[Any]:
     """The entries of an open trail as record batches."""
     entries = reader.entries()
     while rows := [

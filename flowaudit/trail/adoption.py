@@ -13,7 +13,7 @@ from ..event import Core, Value, decode_core
 from .dead_spool import DeadSpool, spool_files
 from .numbering import uncovered
 from .ring import boot_id
-from .sqlite import Trail
+from .store import WritableTrail
 
 __all__ = ["Adoption", "Loss", "adopt_dead_sources", "gap_event"]
 
@@ -55,7 +55,7 @@ def gap_event(loss: Loss, ts: int) -> Core:
     return Core(ts=ts, kind="gap", facts=facts)
 
 
-def adopt_dead_sources(trail: Trail, report: Callable[[Loss], None]) -> Adoption:
+def adopt_dead_sources(trail: WritableTrail, report: Callable[[Loss], None]) -> Adoption:
     """Commit the events of every dead source's spool, remove it, and report each loss.
 
     Order, for each source: lock its spool; commit its events (those the trail has already are
@@ -91,7 +91,7 @@ def adopt_dead_sources(trail: Trail, report: Callable[[Loss], None]) -> Adoption
     return Adoption(sources, events, tuple(losses))
 
 
-def _commit(trail: Trail, dead: DeadSpool, known: int) -> int:
+def _commit(trail: WritableTrail, dead: DeadSpool, known: int) -> int:
     fresh = [record for record in dead.records if record.n > known]
     for start in range(0, len(fresh), GROUP):
         group = fresh[start : start + GROUP]
@@ -127,6 +127,6 @@ def _told(dead: DeadSpool) -> Iterator[tuple[int, int]]:
             yield first, last
 
 
-def _end(trail: Trail, dead: DeadSpool, known: int) -> None:
+def _end(trail: WritableTrail, dead: DeadSpool, known: int) -> None:
     if known or dead.records or dead.received:
         trail.append([], dead.source, max([known, dead.lost_to, *(r.n for r in dead.records)]))

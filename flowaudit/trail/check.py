@@ -9,7 +9,6 @@ reads once, in order, and its memory does not grow with the trail's length.
 import base64
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from pathlib import Path
 
 from ..errors import ProofError
 from ..proofs.checkpoint import Checkpoint
@@ -21,9 +20,10 @@ from .dead_spool import waiting_records
 from .keychain import KeyChain
 from .keys import load_verifier_key
 from .marks import Marks
+from .opening import Given, open_reader
 from .paths import TrailPaths
-from .reader import TrailReader
 from .rows import MAX_PROBLEMS, Rows
+from .store import ReadableTrail
 from .verification import KeySpan, Problem, Verification
 from .witnessed import against_witnessed
 
@@ -31,7 +31,7 @@ __all__ = ["verify_trail"]
 
 
 def verify_trail(
-    trail: Path | TrailPaths,
+    trail: Given,
     *,
     key: VerifierKey | None = None,
     witnessed: Sequence[str] = (),
@@ -49,7 +49,7 @@ def verify_trail(
     Raises `NotATrailError` if the file is no trail at all.
     """
     paths = trail if isinstance(trail, TrailPaths) else TrailPaths.of(trail)
-    with TrailReader(paths.trail) as reader:
+    with open_reader(paths) as reader:
         problems: list[Problem] = []
         chain = KeyChain(key or _key(paths, problems))
         tree = TileTree(reader.size, reader.tile)
@@ -81,7 +81,7 @@ def verify_trail(
         )
 
 
-def _size_of(since: Checkpoint | None, reader: TrailReader) -> int:
+def _size_of(since: Checkpoint | None, reader: ReadableTrail) -> int:
     """The entry to begin with: all that was verified, as far as it is still there."""
     return 0 if since is None else min(since.size, reader.size)
 
@@ -108,7 +108,7 @@ def _key(paths: TrailPaths, problems: list[Problem]) -> VerifierKey | None:
         return None
 
 
-def _tiles(reader: TrailReader) -> Iterator[Problem]:
+def _tiles(reader: ReadableTrail) -> Iterator[Problem]:
     stored = reader.last_seq() + 1
     if reader.size > 2 * stored + TILE_WIDTH:
         yield Problem(stored, f"the head claims {reader.size} entries")
@@ -117,7 +117,7 @@ def _tiles(reader: TrailReader) -> Iterator[Problem]:
         yield Problem(seq, what)
 
 
-def _root64(reader: TrailReader) -> str:
+def _root64(reader: ReadableTrail) -> str:
     try:
         return base64.b64encode(frontier_root(split_hashes(reader.frontier))).decode()
     except ProofError:

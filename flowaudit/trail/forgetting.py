@@ -9,7 +9,6 @@ sealed only. That holds for live processes, for adopted spools and for imports a
 import sqlite3
 import time
 from collections.abc import Collection, Iterable, Sequence
-from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -17,7 +16,8 @@ import msgspec
 from ..errors import TrailBusyError, VaultError
 from ..event import SCHEMA_VERSION, Core, Value, encode_core
 from ..oplog import OPLOG
-from ..vault.tokens import Vault
+from ..vault.opening import open_vault, vault_exists
+from ..vault.place import Place
 from .numbering import new_source
 
 __all__ = ["ErasureNote", "Forgetting", "names_any", "ranges_of"]
@@ -132,10 +132,11 @@ class ErasureNote:
 class Forgetting:
     """Which tokens a writer of one trail must write nothing personal of."""
 
-    def __init__(self, vault: Path) -> None:
+    def __init__(self, vault: Place) -> None:
         self.tokens: frozenset[str] = frozenset()
         """Erased ones, as of the last look."""
-        self._vault = Vault(vault, timeout_s=VAULT_TIMEOUT_S)
+        self._place = vault
+        self._vault = open_vault(vault, timeout_s=VAULT_TIMEOUT_S)
         self._generation = 0
         self._is_warned = False
 
@@ -146,7 +147,7 @@ class Forgetting:
         vault is locked for long. One that can't be read at all cannot erase anybody either: what
         was known last goes on to hold.
         """
-        if not self._vault.path.exists():
+        if not vault_exists(self._place):
             return
         try:
             number = self._vault.generation()

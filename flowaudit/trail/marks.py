@@ -8,7 +8,7 @@ from ..proofs.checkpoint import Checkpoint
 from ..proofs.note import VerifierKey
 from ..proofs.paths import TileTree
 from .keychain import KeyChain, KeyFacts
-from .reader import TrailReader
+from .store import ReadableTrail
 from .verification import Problem
 
 __all__ = ["Marks"]
@@ -28,7 +28,12 @@ class Marks:
     """
 
     def __init__(
-        self, reader: TrailReader, chain: KeyChain, tree: TileTree, suspects: list[int], first: int
+        self,
+        reader: ReadableTrail,
+        chain: KeyChain,
+        tree: TileTree,
+        suspects: list[int],
+        first: int,
     ) -> None:
         self.newest: Checkpoint | None = None
         """The largest that is signed and agrees."""

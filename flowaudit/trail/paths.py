@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from ..errors import NotATrailError, TrailBusyError
+from ..errors import NotATrailError, TrailBusyError, TrailError, TrailWriteError
+from ..vault.place import DatabaseUrl, Place, place_of
 
 __all__ = [
     "APPLICATION_ID",
@@ -16,8 +17,10 @@ __all__ = [
     "TrailPaths",
     "check_identity",
     "check_is_trail",
+    "file_of",
     "make_private",
     "read_only_uri",
+    "trail_error",
 ]
 
 APPLICATION_ID: Final = 0x666C6F77
@@ -26,16 +29,19 @@ APPLICATION_ID: Final = 0x666C6F77
 FORMAT: Final = 1
 """Version of the trail's tables, in `user_version`."""
 
+OF_DATABASE: Final = "flowaudit"
+"""How the names of a database trail's files begin: its key and its spool."""
+
 SQLITE_MAGIC: Final = b"SQLite format 3\x00"
 """How every SQLite file begins."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrailPaths:
-    """A trail's file and those beside it."""
+    """A trail's file and those beside it; trail and vault may each be a database instead."""
 
-    trail: Path
-    vault: Path
+    trail: Place
+    vault: Place
     key: Path
     public_key: Path
     lock: Path
@@ -44,18 +50,24 @@ class TrailPaths:
     @classmethod
     def of(
         cls,
-        trail: str | os.PathLike[str],
+        trail: str | os.PathLike[str] | DatabaseUrl,
         *,
-        vault: str | os.PathLike[str] | None = None,
+        vault: str | os.PathLike[str] | DatabaseUrl | None = None,
         key: str | os.PathLike[str] | None = None,
         spool: str | os.PathLike[str] | None = None,
     ) -> "TrailPaths":
-        """The paths of `trail`; vault, key and spool may stand elsewhere."""
-        base = Path(trail).absolute()
+        """The paths of `trail`; vault, key and spool may stand elsewhere.
+
+        A trail in a database has its vault there too, and its files in the working folder, where
+        their names begin with `flowaudit`. Raises `SettingError` for a malformed URI.
+        """
+        place = place_of(trail)
+        base = Path(OF_DATABASE).absolute() if isinstance(place, DatabaseUrl) else place
         private = Path(key).absolute() if key else _beside(base, ".key")
+        beside = place if isinstance(place, DatabaseUrl) else _beside(base, ".vault")
         return cls(
-            trail=base,
-            vault=Path(vault).absolute() if vault else _beside(base, ".vault"),
+            trail=place,
+            vault=place_of(vault) if vault else beside,
             key=private,
             public_key=_beside(base, ".pub") if key is None else _beside(private, ".pub"),
             lock=_beside(base, ".lock"),
@@ -65,6 +77,13 @@ class TrailPaths:
 
 def _beside(base: Path, suffix: str) -> Path:
     return base.with_name(base.name + suffix)
+
+
+def file_of(place: Place) -> Path:
+    """The file that a place is. Raises `NotATrailError` if it is a database."""
+    if isinstance(place, DatabaseUrl):
+        raise NotATrailError(f"{place} is a database, not a file")
+    return place
 
 
 def make_private(path: Path) -> None:
@@ -89,6 +108,18 @@ def read_only_uri(path: Path) -> str:
     no_log = not wal.exists() or wal.stat().st_size == 0
     immutable = "&immutable=1" if no_log and not os.access(path.parent, os.W_OK) else ""
     return f"file:{quote(str(path.absolute()))}?mode=ro{immutable}"
+
+
+def trail_error(error: sqlite3.Error, what: object) -> TrailError:
+    """The exception of ours that says what a SQLite error means for a trail."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return TrailBusyError(f"{what}: another program has locked the trail")
+    if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+        return NotATrailError(f"{what} is damaged, or not a flowaudit trail ({error})")
+    if code == sqlite3.SQLITE_FULL:
+        return TrailWriteError(f"{what}: the disk is full")
+    return TrailWriteError(f"{what}: {error}")
 
 
 def check_is_trail(path: Path) -> None:

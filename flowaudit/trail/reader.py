@@ -6,15 +6,15 @@ began when it was opened.
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
 from ..errors import NotATrailError
 from ..event import Entry
-from .paths import check_is_trail, read_only_uri
-from .sqlite import trail_error
+from .forgetting import names_any
+from .paths import check_is_trail, read_only_uri, trail_error
 
 __all__ = ["TrailReader"]
 
@@ -23,6 +23,9 @@ RANGE: Final = 10_000
 
 NOTES: Final = 1_000
 """Checkpoints fetched in one query."""
+
+LOOK_RANGE: Final = 100_000
+"""Entries looked through in one query: a fraction of a second."""
 
 SMALLEST_SEQ: Final = -(2**63)
 """A hand with the sqlite3 shell may have put a row anywhere."""
@@ -103,6 +106,25 @@ class TrailReader:
                 return
             above = rows[-1][0]
 
+    def entries_of(
+        self, tokens: Collection[str], first: int = 0, end: int | None = None
+    ) -> Iterator[Entry]:
+        """Entries with `first` <= seq < `end` that are of one of these tokens (see `names_any`),
+        in order; without `end` to the last one.
+        """
+        named = " OR ".join(["instr(core, ?) OR instr(coalesce(personal, ''), ?)"] * len(tokens))
+        wanted = [token for token in tokens for _ in range(2)]
+        end = self.last_seq() + 1 if end is None else end
+        for start in range(first, end, LOOK_RANGE):
+            rows = self._all(
+                "SELECT seq, CAST(core AS BLOB), CAST(personal AS BLOB) FROM event"
+                f" WHERE seq >= ? AND seq < ? AND ({named}) ORDER BY seq",
+                (start, min(start + LOOK_RANGE, end), *wanted),
+            )
+            for seq, core, personal in rows:
+                if names_any(core or b"", personal, tokens):
+                    yield Entry(seq=seq, core=core or b"", personal=personal)
+
     def last_seq(self) -> int:
         """The highest seq of a stored entry; -1 if there is none."""
         [(seq,)] = self._all("SELECT max(seq) FROM event")
@@ -141,7 +163,7 @@ class TrailReader:
             for source, n in self._all("SELECT id, last_n FROM source")
         }
 
-    def _all(self, sql: str, parameters: tuple[int, ...] = ()) -> list[tuple[Any, ...]]:
+    def _all(self, sql: str, parameters: tuple[int | str, ...] = ()) -> list[tuple[Any, ...]]:
         try:
             return self._db.execute(sql, parameters).fetchall()
         except sqlite3.Error as error:

@@ -12,7 +12,7 @@ from ..proofs.verify import entry_leaf, is_sealed_only
 from .keychain import KeyFacts
 from .marks import Marks
 from .numbering import Numbering, merged, uncovered
-from .reader import TrailReader
+from .store import ReadableTrail
 from .verification import Problem
 
 __all__ = ["MAX_PROBLEMS", "Rows"]
@@ -57,7 +57,7 @@ class Rows:
         first: the entry to begin with; those before it are taken as verified.
     """
 
-    def __init__(self, reader: TrailReader, marks: Marks, first: int = 0) -> None:
+    def __init__(self, reader: ReadableTrail, marks: Marks, first: int = 0) -> None:
         self.gaps = 0
         """Gap events."""
         self.numbering = Numbering(is_whole=first == 0)

@@ -18,16 +18,26 @@ from typing import Final, Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from ..errors import NotATrailError, TrailBusyError, TrailError, TrailWriteError
+from ..errors import TrailBusyError, TrailWriteError
 from ..proofs.checkpoint import sign_checkpoint
 from ..proofs.merkle import NOT_SEALED, SALT_BYTES, Tree
 from ..vault.guard import ConnectionGuard
 from .forgetting import ErasureNote, Forgetting, names_any
 from .keys import load_or_make_key
 from .locks import file_lock
-from .paths import APPLICATION_ID, FORMAT, TrailPaths, check_identity, make_private
+from .paths import (
+    APPLICATION_ID,
+    FORMAT,
+    TrailPaths,
+    check_identity,
+    file_of,
+    make_private,
+    trail_error,
+)
+from .reader import TrailReader
+from .store import Records
 
-__all__ = ["CHECKPOINT_S", "Trail", "trail_error"]
+__all__ = ["CHECKPOINT_S", "Trail"]
 
 CHECKPOINT_S: Final = 10.0
 """Seconds between checkpoints under traffic."""
@@ -42,6 +52,9 @@ ROWS_AT_ONCE: Final = 1_024
 """Events in one INSERT at most. Each statement gives up the interpreter's lock, and gets it back
 from a busy app only after 5 ms: with few of them a group is durable sooner.
 """
+
+RANGE: Final = 100_000
+"""Entries looked through in one reading: a fraction of a second, so that none holds writers up."""
 
 COLUMNS: Final = 4
 """Columns of a new row: `seq`, `core`, `personal`, `salt`."""
@@ -63,18 +76,6 @@ PRAGMA user_version = {FORMAT};
 """
 
 
-def trail_error(error: sqlite3.Error, what: object) -> TrailError:
-    """The exception of ours that says what a SQLite error means for a trail."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return TrailBusyError(f"{what}: another program has locked the trail")
-    if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
-        return NotATrailError(f"{what} is damaged, or not a flowaudit trail ({error})")
-    if code == sqlite3.SQLITE_FULL:
-        return TrailWriteError(f"{what}: the disk is full")
-    return TrailWriteError(f"{what}: {error}")
-
-
 class Trail:
     """The writer's side of a trail. Made at its first use; one object for one thread at a time.
 
@@ -86,6 +87,7 @@ class Trail:
         self, trail: str | os.PathLike[str] | TrailPaths, *, lock_timeout_s: float | None = 30.0
     ) -> None:
         self.paths = trail if isinstance(trail, TrailPaths) else TrailPaths.of(trail)
+        self._file = file_of(self.paths.trail)
         self._lock_timeout_s = lock_timeout_s
         self._tree: Tree | None = None  # as of the last commit of ours; checked against `head`
         self._key: Ed25519PrivateKey | None = None
@@ -94,7 +96,7 @@ class Trail:
         self.signed: tuple[int, str] | None = None
         """Size and note of the newest checkpoint that this object has signed and committed."""
         self._signing: tuple[int, str] | None = None
-        self._guard = ConnectionGuard(self.paths.trail)
+        self._guard = ConnectionGuard(self._file)
         self._forgetting = Forgetting(self.paths.vault)
 
     def __enter__(self) -> Self:
@@ -118,7 +120,7 @@ class Trail:
 
     def append(
         self,
-        records: Sequence[tuple[bytes, bytes]],
+        records: Records,
         source: str,
         last_n: int,
         *,
@@ -140,7 +142,7 @@ class Trail:
         try:
             with self._transaction(is_forgetful=True) as db:
                 if after_n is not None and after_n != _last_n(db, source):
-                    raise TrailBusyError(f"{self.paths.trail}: another one adds the same events")
+                    raise TrailBusyError(f"{self._file}: another one adds the same events")
                 tree = self._current_tree(db)
                 first = tree.size
                 sealed = self._forgetting.places(records)
@@ -156,14 +158,21 @@ class Trail:
             raise
         return first
 
-    def without_erased(
-        self, records: Sequence[tuple[bytes, bytes]]
-    ) -> Sequence[tuple[bytes, bytes]]:
+    def without_erased(self, records: Records) -> Records:
         """Records as the last `append` has written them: of who is erased nothing personal."""
         sealed = self._forgetting.places(records)
         if not sealed:
             return records
         return [(core, b"" if at in sealed else p) for at, (core, p) in enumerate(records)]
+
+    def erasable(self, tokens: Collection[str], end: int) -> Iterator[int]:
+        """The `seq`, rising, of each entry below `end` of one of these tokens that still has its
+        personal part. Looked for without holding writers up.
+        """
+        for first in range(0, end, RANGE):
+            with TrailReader(self._file) as reader:
+                found = list(reader.entries_of(tokens, first, min(first + RANGE, end)))
+            yield from (entry.seq for entry in found if entry.personal is not None)
 
     def erase(
         self, seqs: Sequence[int], after: int, tokens: Collection[str], note: ErasureNote
@@ -209,7 +218,7 @@ class Trail:
                 db = guard.connection or self._open()
                 return not db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
             except sqlite3.Error as error:
-                raise trail_error(error, self.paths.trail) from error
+                raise trail_error(error, self._file) from error
 
     def last_n(self, source: str) -> int:
         """The highest number of a source that is committed; 0 if the trail does not know it."""
@@ -242,7 +251,7 @@ class Trail:
         self,
         db: sqlite3.Connection,
         tree: Tree,
-        records: Sequence[tuple[bytes, bytes]],
+        records: Records,
         sealed_only: Collection[int] = (),
     ) -> None:
         """Add rows, and their hashes to the tree; those at the places `sealed_only` keep nothing
@@ -329,10 +338,10 @@ class Trail:
                             db.execute("ROLLBACK")
                         raise
                 except sqlite3.Error as error:
-                    raise trail_error(error, self.paths.trail) from error
+                    raise trail_error(error, self._file) from error
 
     def _open(self) -> sqlite3.Connection:
-        path = self.paths.trail
+        path = self._file
         if self._guard.is_tainted:
             raise TrailBusyError(f"{path} was in use while this process was forked")
         try:

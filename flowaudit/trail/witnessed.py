@@ -6,14 +6,14 @@ from ..errors import ProofError
 from ..proofs.checkpoint import Checkpoint
 from ..proofs.note import VerifierKey
 from ..proofs.paths import TileTree
-from .reader import TrailReader
+from .store import ReadableTrail
 from .verification import Problem
 
 __all__ = ["against_witnessed"]
 
 
 def against_witnessed(
-    reader: TrailReader, keys: tuple[VerifierKey, ...], notes: Iterable[str]
+    reader: ReadableTrail, keys: tuple[VerifierKey, ...], notes: Iterable[str]
 ) -> Iterator[Problem]:
     """What of a trail does not fit to checkpoints that were kept elsewhere.
 
@@ -32,7 +32,7 @@ def against_witnessed(
 
 
 def _against_one(
-    reader: TrailReader, tree: TileTree, keys: tuple[VerifierKey, ...], mark: Checkpoint
+    reader: ReadableTrail, tree: TileTree, keys: tuple[VerifierKey, ...], mark: Checkpoint
 ) -> Iterator[Problem]:
     what = f"the witnessed checkpoint of size {mark.size}"
     if mark.origin != reader.origin:

@@ -13,12 +13,12 @@ from ..errors import FlowauditError
 from ..oplog import OPLOG
 from .adoption import Loss, adopt_dead_sources
 from .emission import Emission
+from .opening import open_trail
 from .paths import TrailPaths
 from .publishing import Publisher
 from .ring import boot_id
 from .source import GROUP_EVENTS, LiveSource
 from .spool import Taken
-from .sqlite import Trail
 
 __all__ = ["HEARTBEAT_S", "Writer"]
 
@@ -69,7 +69,7 @@ class Writer:
         self._group_s = group_s
         self._emission = emission
         self._publisher = Publisher(witnesses)
-        self._trail = Trail(paths, lock_timeout_s=None)
+        self._trail = open_trail(paths, lock_timeout_s=None)
         self._is_hurried = False
         self._unsure: Taken | None = None  # handed to the trail, and no answer yet
         self._adopt_at = 0.0  # when dead sources are looked for

@@ -20,10 +20,10 @@ import flowaudit
 from flowaudit import FlowAudit
 from flowaudit.cli import main
 from flowaudit.errors import TrailBusyError
-from flowaudit.event import Core, Entry, Personal, encode_core, encode_personal
+from flowaudit.event import Core, Personal, encode_core, encode_personal
 from flowaudit.proofs.merkle import seal
 from flowaudit.trail.check import verify_trail
-from flowaudit.trail.erasing import entries_of, erase_tokens
+from flowaudit.trail.erasing import erase_tokens
 from flowaudit.trail.forgetting import RANGES_AT_ONCE, ErasureNote, Forgetting, names_any, ranges_of
 from flowaudit.trail.paths import TrailPaths
 from flowaudit.trail.reader import TrailReader
@@ -277,11 +277,12 @@ def test_broken_off_anywhere_a_second_run_completes_it(
 def test_killed_in_the_middle_a_second_run_completes_it(two: tuple[str, str], trail: Path) -> None:
     code = (
         "import os, sys; import flowaudit.trail.erasing as e; from flowaudit.cli import main;"
-        "e.AT_ONCE = 50; real = e.Trail.erase; calls = [];\n"
+        "from flowaudit.trail.sqlite import Trail;"
+        "e.AT_ONCE = 50; real = Trail.erase; calls = [];\n"
         "def erase(*a):\n"
         "    calls.append(real(*a)); len(calls) == 3 and os.kill(os.getpid(), 9)\n"
         "    return calls[-1]\n"
-        "e.Trail.erase = erase; main(sys.argv[1:])"
+        "Trail.erase = erase; main(sys.argv[1:])"
     )
     argv = ["erase", ANN, "--trail", str(trail), "--yes"]
     done = subprocess.run([sys.executable, "-c", code, *argv], check=False, timeout=60)
@@ -433,11 +434,12 @@ def test_ranges_cover_each_number_once() -> None:
 
 def test_entries_of_finds_each_once_in_order(two: tuple[str, str], trail: Path) -> None:
     with TrailReader(trail) as reader:
-        size = reader.size
         expected = [e.seq for e in reader.entries() if names_any(e.core, e.personal, [*two])]
-    found: list[Entry] = list(entries_of(TrailPaths.of(trail), two, size))
+        found = list(reader.entries_of(two))
+        part = list(reader.entries_of(two, 100, 201))
     assert [entry.seq for entry in found] == expected
     assert len(found) == 604
+    assert [entry.seq for entry in part] == [seq for seq in expected if 100 <= seq <= 200]
 
 
 def test_a_vault_that_cannot_be_read_does_not_stop_the_trail(trail: Path) -> None:

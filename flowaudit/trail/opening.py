@@ -1,0 +1,46 @@
+"""Opens a trail where it is: the one way to a trail for everything that reads or writes one."""
+
+import os
+
+from ..vault.place import DatabaseUrl, Place, place_of
+from .paths import TrailPaths, check_is_trail, file_of
+from .reader import TrailReader
+from .sqlite import Trail
+from .store import ReadableTrail, WritableTrail
+
+__all__ = ["Given", "check_trail", "open_reader", "open_trail", "trail_exists"]
+
+Given = str | os.PathLike[str] | DatabaseUrl | TrailPaths
+"""How a trail may be named: by its paths, or by its place alone."""
+
+
+def open_trail(given: Given, *, lock_timeout_s: float | None = 30.0) -> WritableTrail:
+    """The writer's side of a trail; a file is made at the first use if there is none.
+
+    Args:
+        given: the trail; by its place alone, its other files have their usual names.
+        lock_timeout_s: how long a call waits for other writers before `TrailBusyError`; `None`
+            is for as long as it takes.
+    """
+    paths = given if isinstance(given, TrailPaths) else TrailPaths.of(given)
+    return Trail(paths, lock_timeout_s=lock_timeout_s)
+
+
+def open_reader(given: Given) -> ReadableTrail:
+    """The reader's side of a trail, as it is now. Raises `NotATrailError` if there is none."""
+    return TrailReader(file_of(_place(given)))
+
+
+def check_trail(given: Given) -> None:
+    """Raise `NotATrailError`, with a sentence for people, unless there is a trail."""
+    check_is_trail(file_of(_place(given)))
+
+
+def trail_exists(given: Given) -> bool:
+    """Whether something is there that may be a trail; a database tells only once it is asked."""
+    place = _place(given)
+    return isinstance(place, DatabaseUrl) or place.exists()
+
+
+def _place(given: Given) -> Place:
+    return given.trail if isinstance(given, TrailPaths) else place_of(given)
