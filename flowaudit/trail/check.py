@@ -22,6 +22,7 @@ from .keys import load_verifier_key
 from .marks import Marks
 from .opening import Given, open_reader
 from .paths import TrailPaths
+from .persons import person_problems
 from .rows import MAX_PROBLEMS, Rows
 from .store import ReadableTrail
 from .verification import KeySpan, Problem, Verification
@@ -63,6 +64,7 @@ def verify_trail(
         _take(problems, rows.numbering.problems(reader.sources()))
         _take(problems, rows.unexplained_erasures())
         _take(problems, against_witnessed(reader, chain.keys, _notes(witnessed, since)))
+        _take(problems, person_problems(paths))
         return Verification(
             ok=not problems,
             size=reader.size,

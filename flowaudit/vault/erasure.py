@@ -55,7 +55,7 @@ class Person:
 
 def find_person(vault: Vault, asked: str) -> Person | None:
     """Whom an identity or a token means; `None` if the vault has never met them."""
-    return vault.ask(lambda db: _find(db, asked))
+    return vault.ask(lambda db: _find(vault, db, asked))
 
 
 def begin_erasure(vault: Vault, person: Person, ts: int) -> None:
@@ -120,25 +120,24 @@ def release_hold(vault: Vault, token: str) -> None:
     vault.change(lambda db: db.execute("DELETE FROM hold WHERE token = ?", (token,)))
 
 
-def _find(db: sqlite3.Connection, asked: str) -> Person | None:
+def _find(vault: Vault, db: sqlite3.Connection, asked: str) -> Person | None:
     identity = spelled(asked)
     if is_token(asked):
-        row = db.execute(
-            "SELECT identity FROM person WHERE token = ?1"
-            " UNION ALL SELECT identity FROM erasing WHERE token = ?1",
-            (asked,),
-        ).fetchone()
+        row = db.execute("SELECT identity FROM erasing WHERE token = ?1", (asked,)).fetchone()
         gone = db.execute("SELECT ts FROM erased WHERE token = ?", (asked,)).fetchone()
-        if row is not None:
+        _, living = vault.row_of(db, "token", asked)
+        if living is not None:
+            identity = living
+        elif row is not None:
             identity = row[0]
         elif gone is not None:
             return Person(None, None, erased=asked, erased_at=int(gone[0]))
-    live = db.execute("SELECT token FROM person WHERE identity = ?", (identity,)).fetchone()
+    live, _ = vault.row_of(db, "identity", identity)
     begun = db.execute("SELECT token FROM erasing WHERE identity = ? ORDER BY token", (identity,))
     erasing = tuple(token for (token,) in begun)
     if live is None and not erasing:
         return None
-    return Person(identity, live[0] if live else None, erasing)
+    return Person(identity, live, erasing)
 
 
 def _hold(db: sqlite3.Connection, token: str) -> Hold | None:

@@ -20,7 +20,16 @@ from typing import Final, Self, TypeVar
 from ..errors import VaultError
 from .guard import ConnectionGuard, living
 
-__all__ = ["PURPOSES", "TOKEN_LENGTH", "Token", "Vault", "is_token", "spelled", "token_of"]
+__all__ = [
+    "PURPOSES",
+    "TOKEN_LENGTH",
+    "Token",
+    "Vault",
+    "is_own_token",
+    "is_token",
+    "spelled",
+    "token_of",
+]
 
 SALT_BYTES: Final = 16
 KEY_BYTES: Final = 32
@@ -67,6 +76,16 @@ def token_of(salt: bytes, identity: str) -> str:
     """The token that a salt and an identity make."""
     digest = sha256(b"\x03" + salt + _normal(identity)).digest()
     return base64.b32encode(digest).decode().rstrip("=").lower()
+
+
+def is_own_token(token: str, salt: object, identity: str) -> bool:
+    """Whether a token is the commitment to this salt and identity, as a row of a vault must say."""
+    return (
+        isinstance(salt, bytes)
+        and len(salt) == SALT_BYTES
+        and spelled(identity) == identity
+        and token == token_of(salt, identity)
+    )
 
 
 def is_token(text: str) -> bool:
@@ -140,25 +159,43 @@ class Vault:
 
     def find(self, identity: str) -> str | None:
         """The live token of an identity, or `None`; makes none."""
-        row = self.ask(
-            lambda db: db.execute(
-                "SELECT token FROM person WHERE identity = ?", (spelled(identity),)
-            ).fetchone()
-        )
-        return str(row[0]) if row else None
+        return self.ask(lambda db: self.row_of(db, "identity", spelled(identity)))[0]
 
     def identity(self, token: str) -> str | None:
         """Whom a token stands for, or `None` if that is not known (any more)."""
-        row = self.ask(
-            lambda db: db.execute(
-                "SELECT identity FROM person WHERE token = ?", (token,)
-            ).fetchone()
-        )
-        return str(row[0]) if row else None
+        return self.ask(lambda db: self.row_of(db, "token", token))[1]
 
     def identities(self) -> dict[str, str]:
         """Every live token with its identity, for a reader who may open the vault."""
-        return self.ask(lambda db: dict(db.execute("SELECT token, identity FROM person")))
+        rows = self.ask(
+            lambda db: db.execute("SELECT token, salt, identity FROM person").fetchall()
+        )
+        for row in rows:
+            self._check(row)
+        return {token: identity for token, _, identity in rows}
+
+    def row_of(
+        self, db: sqlite3.Connection, column: str, value: str
+    ) -> tuple[str, str] | tuple[None, None]:
+        """Token and identity of the person with this `token` or `identity`; for the modules of
+        this package. Both `None` if there is none.
+
+        Raises `VaultError` where the row was changed: the token is not of that identity.
+        """
+        row = db.execute(
+            f"SELECT token, salt, identity FROM person WHERE {column} = ?", (value,)
+        ).fetchone()
+        if row is None:
+            return None, None
+        self._check(row)
+        return row[0], row[2]
+
+    def _check(self, row: tuple[object, object, object]) -> None:
+        token, salt, identity = row
+        if not is_own_token(str(token), salt, str(identity)):
+            raise VaultError(
+                f"vault {self.path} was changed: the token {token!r:.60} is not of whom it says"
+            )
 
     def keyed_hash(self, purpose: str, value: str) -> str:
         """HMAC-SHA256 over purpose ‖ 0x00 ‖ value under the purpose's key: 32 characters."""
@@ -199,16 +236,18 @@ class Vault:
     def _insert(self, db: sqlite3.Connection, identity: str) -> str:
         # insert or ignore, then read: of two processes that meet a person at once, one wins
         text = spelled(identity)
-        row = db.execute("SELECT token FROM person WHERE identity = ?", (text,)).fetchone()
-        if row is None:
+        token, _ = self.row_of(db, "identity", text)
+        if token is None:
             salt = os.urandom(SALT_BYTES)
             with db:
                 db.execute(
                     "INSERT OR IGNORE INTO person VALUES (?, ?, ?)",
                     (token_of(salt, text), salt, text),
                 )
-            row = db.execute("SELECT token FROM person WHERE identity = ?", (text,)).fetchone()
-        return str(row[0])
+            token, _ = self.row_of(db, "identity", text)
+        if token is None:
+            raise VaultError(f"vault {self.path} does not keep the person who was put into it")
+        return token
 
     def _key(self, db: sqlite3.Connection, purpose: str) -> bytes:
         select = "SELECT key FROM key WHERE purpose = ?"

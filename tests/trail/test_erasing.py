@@ -448,7 +448,11 @@ def test_a_vault_that_cannot_be_read_does_not_stop_the_trail(trail: Path) -> Non
     core = encode_core(Core(v=1, source="s" * 26, n=1, ts=1, kind="note", actor="a" * 52))
     with Trail(paths) as writer:
         writer.append([(core, b'{"path":"/x"}')], "s" * 26, 1)
-    assert verify_trail(trail).ok
+    found = verify_trail(trail)
+    assert (found.size, found.checkpoint_size) == (1, 1)
+    assert [problem.what for problem in found.problems] == [
+        "the vault cannot be read: file is not a database"
+    ]
 
 
 def test_a_vault_that_is_locked_holds_the_commit_back(

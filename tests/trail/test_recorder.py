@@ -410,6 +410,10 @@ def test_of_a_spool_in_memory_what_is_lost_at_the_end_is_told_and_no_more(
             failing.setattr(lock, "held", lambda timeout_s: (_ for _ in ()).throw(OSError(5)))
         for i in range(1, 6):
             recorder.append(*request(i))
+        deadline = time.monotonic() + 20
+        while recorder._writer is None or recorder._writer._unsure is None:
+            assert time.monotonic() < deadline, "the writer does not try to commit"
+            time.sleep(0.01)
         recorder.close(timeout_s=0.5)
         assert recorder.counters["lost"] == 5
         recorder.append(*request(9))

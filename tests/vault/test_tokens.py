@@ -8,6 +8,7 @@ import sqlite3
 import stat
 import threading
 import unicodedata
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,9 @@ from typing import Any
 import pytest
 
 from flowaudit.errors import VaultError
-from flowaudit.vault.erasure import Hold, hold_of, place_hold
+from flowaudit.trail.check import verify_trail
+from flowaudit.trail.sqlite import Trail
+from flowaudit.vault.erasure import Hold, find_person, hold_of, place_hold
 from flowaudit.vault.guard import is_open_here
 from flowaudit.vault.tokens import Vault, is_token, token_of
 
@@ -167,3 +170,52 @@ def test_other_threads_may_make_vaults_while_one_forgets(tmp_path: Path) -> None
     finally:
         is_over.set()
         thread.join(30)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE person SET identity = CASE identity WHEN 'user:1' THEN 'user:2' ELSE 'user:1x' END",
+        "UPDATE person SET identity = 'user:9' WHERE identity = 'user:1'",
+        "UPDATE person SET salt = zeroblob(16)",
+        "UPDATE person SET salt = CAST(salt AS TEXT)",
+        "UPDATE person SET token = replace(token, 'a', 'b')",
+    ],
+    ids=["swapped", "renamed", "salt", "type", "token"],
+)
+def test_a_changed_row_names_nobody(vault: Vault, trail: Path, change: str) -> None:
+    with Trail(trail) as writer, vault:
+        writer.append([], "s" * 26, 0)
+        tokens = {name: vault.token(name) for name in ("user:1", "user:2")}
+        assert verify_trail(trail).ok
+        with closing(sqlite3.connect(vault.path)) as db, db:
+            db.execute(change)
+    found = [problem.what for problem in verify_trail(trail).problems]
+    assert found
+    assert all("is not of whom it says" in what for what in found)
+    with Vault(vault.path) as again:
+        with pytest.raises(VaultError, match=r"was changed|Could not decode"):
+            again.identities()
+        for name, token in tokens.items():
+            assert answer(again.identity, token) in (name, None)
+            assert answer(again.find, name) in (token, None)
+            person = answer(lambda _, asked: find_person(again, asked), "", token)
+            assert person is None or (person.identity, person.live) == (name, token)
+
+
+def answer(ask: Callable[..., Any], *asked: str) -> Any:
+    """What is answered, nothing where it is refused because the vault was changed."""
+    try:
+        return ask(*asked)
+    except VaultError as error:
+        return None if "was changed" in str(error) or "decode" in str(error) else error
+
+
+@pytest.mark.parametrize("content", [b"", b"hello" * 200, b"SQLite format 3\x00" + b"x" * 200])
+def test_a_damaged_vault_is_said_by_verification(vault: Vault, trail: Path, content: bytes) -> None:
+    with Trail(trail) as writer:
+        writer.append([], "s" * 26, 0)
+    vault.path.write_bytes(content)
+    found = verify_trail(trail)
+    assert not found.ok
+    assert ["vault" in problem.what for problem in found.problems] == [True]

@@ -1,0 +1,51 @@
+"""The vault beside a trail, as far as it proves itself: each token is a commitment to a person."""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import islice
+from typing import Final
+
+from ..vault.place import DatabaseUrl
+from ..vault.tokens import APPLICATION_ID, is_own_token
+from .paths import TrailPaths, read_only_uri
+from .verification import Problem
+
+__all__ = ["person_problems"]
+
+MAX_PROBLEMS: Final = 1_000
+MAX_ROW_BYTES: Final = 1024 * 1024
+"""A longer value in a vault was put there by somebody else, and is not read."""
+
+
+def person_problems(paths: TrailPaths) -> Iterator[Problem]:
+    """Tokens of the vault that do not stand for whom it says; nothing where it may not be read.
+
+    Whose mapping was taken away, and what the vault says of erasures and holds, has no proof
+    there: the trail's events tell of those.
+    """
+    vault = paths.vault
+    if isinstance(vault, DatabaseUrl) or not (vault.is_file() and os.access(vault, os.R_OK)):
+        return
+    try:
+        with closing(sqlite3.connect(read_only_uri(vault), uri=True)) as db:
+            db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_ROW_BYTES)
+            db.text_factory = lambda data: data.decode("utf-8", "replace")
+            if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+                yield Problem(None, f"{vault.name} is not a vault")
+                return
+            yield from islice(_wrong_tokens(db), MAX_PROBLEMS)
+    except sqlite3.Error as error:
+        yield Problem(None, f"the vault cannot be read: {error}")
+
+
+def _wrong_tokens(db: sqlite3.Connection) -> Iterator[Problem]:
+    if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'person'").fetchone():
+        if db.execute("SELECT 1 FROM sqlite_master").fetchone():
+            yield Problem(None, "the vault has lost its table of persons")
+        return
+    for token, salt, identity in db.execute("SELECT token, salt, identity FROM person"):
+        if not is_own_token(str(token), salt, str(identity)):
+            what = f"the token {str(token)!r:.60} is not of whom it says"
+            yield Problem(None, f"the vault was changed: {what}")
