@@ -16,6 +16,7 @@ from . import (
     hold,
     importing,
     journey,
+    key,
     policy,
     recovering,
     report,
@@ -41,6 +42,7 @@ COMMANDS = (
     subject,
     hold,
     erase,
+    key,
     policy,
     coverage,
 )

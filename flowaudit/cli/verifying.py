@@ -88,6 +88,11 @@ def _witnessed(places: list[Path]) -> list[str]:
     return notes
 
 
+def _name(key: str) -> str:
+    """A verifier key by its name and hash."""
+    return "+".join(key.split("+")[:2])
+
+
 def _last_time(path: Path) -> Checkpoint | None:
     """The checkpoint where the last verification ended; `None` the first time."""
     try:
@@ -123,6 +128,8 @@ def _print_text(found: Verification) -> None:
         print(f"Of the first {found.since:,}, verified before, the hashes alone were looked at.")
     signer = printable(found.signed_by) if found.signed_by else "nobody"
     print(f"Signed by the operator ({signer}), {found.witnesses} witnesses.")
+    for span in found.keys[:-1]:
+        print(f"Up to entry {span.last:,} another key signed, {printable(_name(span.key))}.")
     if found.witnessed:
         kept = amount(found.witnessed, "checkpoint that was", "checkpoints that were")
         print(f"Held against {kept} kept elsewhere.")

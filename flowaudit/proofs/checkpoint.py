@@ -5,6 +5,7 @@ A checkpoint's text is three lines: origin, size in decimal, root in base64.
 
 import base64
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -50,10 +51,12 @@ class Checkpoint:
         return self.note.valid_signatures(keys)
 
 
-def sign_checkpoint(private: Ed25519PrivateKey, origin: str, size: int, root: bytes) -> str:
-    """A signed note over a head; the key's name is the origin."""
+def sign_checkpoint(
+    private: Iterable[Ed25519PrivateKey], origin: str, size: int, root: bytes
+) -> str:
+    """A note over a head, signed by each of these keys; their name is the origin."""
     text = _text(origin, size, root)
-    return str(Note(text, (signature_line(private, origin, text),)))
+    return str(Note(text, tuple(signature_line(key, origin, text) for key in private)))
 
 
 def _text(origin: str, size: int, root: bytes) -> str:

@@ -1,4 +1,4 @@
-"""The operator's signing key: made once, private to its owner, with its public half beside it."""
+"""Key files: written whole or not at all, private to their owner."""
 
 import os
 from pathlib import Path
@@ -15,23 +15,20 @@ from ..errors import TrailError
 from ..proofs.note import VerifierKey
 from .paths import TrailPaths
 
-__all__ = ["load_or_make_key", "load_verifier_key"]
+__all__ = ["load_verifier_key", "make_key", "read_key", "write_public_key"]
 
 
-def load_or_make_key(paths: TrailPaths, origin: str) -> Ed25519PrivateKey:
-    """The private key of a trail, made (PKCS #8 PEM, 0600) together with `TRAIL.pub` if missing.
-
-    To be called under the trail's lock. Raises `TrailError` if the file holds something else.
-    """
-    if not paths.key.exists():
-        private = Ed25519PrivateKey.generate()
-        pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        _write_durably(paths.key, pem, 0o600)
-    private = _read_key(paths.key)
-    if not paths.public_key.exists():
-        key = VerifierKey(origin, private.public_key().public_bytes_raw())
-        _write_durably(paths.public_key, f"{key}\n".encode(), 0o644)
+def make_key(path: Path) -> Ed25519PrivateKey:
+    """A new private key (PKCS #8 PEM, 0600). Raises `TrailError` if it cannot be written."""
+    private = Ed25519PrivateKey.generate()
+    pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    _write_durably(path, pem, 0o600)
     return private
+
+
+def write_public_key(path: Path, key: VerifierKey) -> None:
+    """Write a verifier key in the text form of signed notes."""
+    _write_durably(path, f"{key}\n".encode(), 0o644)
 
 
 def load_verifier_key(paths: TrailPaths, given: Path | None = None) -> VerifierKey | None:
@@ -48,7 +45,8 @@ def load_verifier_key(paths: TrailPaths, given: Path | None = None) -> VerifierK
         raise TrailError(f"verifier key {path}: {error}") from error
 
 
-def _read_key(path: Path) -> Ed25519PrivateKey:
+def read_key(path: Path) -> Ed25519PrivateKey:
+    """A private key. Raises `TrailError` if the file holds something else, or can't be read."""
     try:
         key = load_pem_private_key(path.read_bytes(), password=None)
     except (OSError, ValueError, TypeError) as error:

@@ -16,14 +16,12 @@ from hashlib import sha256
 from types import TracebackType
 from typing import Final, Self
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from ..errors import TrailBusyError, TrailWriteError
 from ..proofs.checkpoint import sign_checkpoint
 from ..proofs.merkle import NOT_SEALED, SALT_BYTES, Tree
+from ..proofs.note import VerifierKey
 from ..vault.guard import ConnectionGuard
 from .forgetting import ErasureNote, Forgetting, names_any
-from .keys import load_or_make_key
 from .locks import file_lock
 from .paths import (
     APPLICATION_ID,
@@ -35,6 +33,7 @@ from .paths import (
     trail_error,
 )
 from .reader import TrailReader
+from .signing import KeyNews, Signer, public_half
 from .store import Records
 
 __all__ = ["CHECKPOINT_S", "Trail"]
@@ -90,7 +89,7 @@ class Trail:
         self._file = file_of(self.paths.trail)
         self._lock_timeout_s = lock_timeout_s
         self._tree: Tree | None = None  # as of the last commit of ours; checked against `head`
-        self._key: Ed25519PrivateKey | None = None
+        self._signer = Signer(self.paths)
         self._origin = ""
         self._checkpointed = 0.0
         self.signed: tuple[int, str] | None = None
@@ -152,7 +151,7 @@ class Trail:
                     note = self._forgetting.note(records[at] for at in sealed)
                     self._tell(db, tree, note, sorted(first + at for at in sealed))
                 if time.monotonic() - self._checkpointed >= CHECKPOINT_S:
-                    self._checkpoint(db, tree)
+                    self._checkpoint(db, tree, is_live=running is not None)
         except BaseException:
             self._tree = None  # it has leaves that were rolled back
             raise
@@ -235,6 +234,29 @@ class Trail:
         with self._transaction() as db:
             self._checkpoint(db, self._current_tree(db))
 
+    def replace_key(
+        self, *, is_revoked: bool = False, why: str | None = None, actor: str | None = None
+    ) -> tuple[VerifierKey, VerifierKey]:
+        """See `WritableTrail.replace_key`."""
+        try:
+            with self._transaction() as db:
+                tree = self._current_tree(db)
+                key, news = self._signer.key(self._origin, _newest_note(db))
+                if news is not None:
+                    self._tell_of_key(db, tree, news)
+                new_key = self._signer.prepare()
+                old, new = (public_half(each, self._origin) for each in (key, new_key))
+                ended = {"revoked": old} if is_revoked else {"retired": old}
+                self._tell_of_key(db, tree, KeyNews(new, **ended, why=why, actor=actor))
+                signers = (new_key,) if is_revoked else (key, new_key)
+                self._keep(db, tree, sign_checkpoint(signers, self._origin, tree.size, tree.root()))
+        except BaseException:
+            self._tree = None  # it has leaves that were rolled back
+            raise
+        with self._transaction() as db:
+            self._signer.key(self._origin, _newest_note(db))
+        return old, new
+
     def close(self) -> None:
         """Sign the head and close the file. A failure to sign leaves the trail valid."""
         self._forgetting.close()
@@ -310,13 +332,22 @@ class Trail:
             self._tree = Tree.load(size, bytes(frontier), read_tile)
         return self._tree
 
-    def _checkpoint(self, db: sqlite3.Connection, tree: Tree) -> None:
-        if self._key is None:
-            self._key = load_or_make_key(self.paths, self._origin)
-        note = sign_checkpoint(self._key, self._origin, tree.size, tree.root())
+    def _checkpoint(self, db: sqlite3.Connection, tree: Tree, *, is_live: bool = False) -> None:
+        key, news = self._signer.key(self._origin, _newest_note(db))
+        # the first key of an import or a command is told with its end: of what is brought in
+        # from elsewhere nothing but that shall stand there
+        if news is not None and (is_live or news.ends_another):
+            self._tell_of_key(db, tree, news)
+        self._keep(db, tree, sign_checkpoint((key,), self._origin, tree.size, tree.root()))
+
+    def _keep(self, db: sqlite3.Connection, tree: Tree, note: str) -> None:
         db.execute("INSERT OR IGNORE INTO checkpoint VALUES (?, ?)", (tree.size, note))
         self._signing = tree.size, note
         self._checkpointed = time.monotonic()
+
+    def _tell_of_key(self, db: sqlite3.Connection, tree: Tree, news: KeyNews) -> None:
+        self._store(db, tree, [(news.core, b"")])
+        _note_source(db, news.source, 1, None)
 
     @contextmanager
     def _transaction(self, *, is_forgetful: bool = False) -> Iterator[sqlite3.Connection]:
@@ -394,6 +425,11 @@ def _personal(
         f" FROM event WHERE personal IS NOT NULL AND {where}",
         (seq,),
     )
+
+
+def _newest_note(db: sqlite3.Connection) -> str | None:
+    row = db.execute("SELECT note FROM checkpoint ORDER BY size DESC LIMIT 1").fetchone()
+    return str(row[0]) if row else None
 
 
 def _last_n(db: sqlite3.Connection, source: str) -> int:

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from ..event import Entry
+from ..proofs.note import VerifierKey
 from .forgetting import ErasureNote
 from .paths import TrailPaths
 
@@ -100,6 +101,21 @@ class WritableTrail(Protocol):
 
     def checkpoint(self) -> None:
         """Sign the head now, unless it is signed already."""
+
+    def replace_key(
+        self, *, is_revoked: bool = False, why: str | None = None, actor: str | None = None
+    ) -> tuple[VerifierKey, VerifierKey]:
+        """Sign with a new key from now on, tell it in the trail, and return the old and the new.
+
+        The event and the checkpoint that the new key signs are kept together; running processes
+        sign with the new key from their next checkpoint on.
+
+        Args:
+            is_revoked: whether the old one is not to be trusted any more; else it signs that
+                checkpoint too, so that whoever trusts it may trust the new one.
+            why: a reason that stays in the trail.
+            actor: token of who does it.
+        """
 
     def truncate_log(self) -> bool:
         """Leave nothing of what was erased in the store's own log; False if that must wait."""

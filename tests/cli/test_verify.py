@@ -26,7 +26,7 @@ def written(audit: FlowAudit, trail: Path) -> Path:
 def test_a_trail_that_holds(written: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", "--trail", str(written)]) == 0
     said = capsys.readouterr().out
-    assert "The trail holds: 22 entries" in said
+    assert "The trail holds: 23 entries" in said
     assert "0 witnesses" in said
 
 
@@ -36,7 +36,7 @@ def test_json_has_the_keys_that_programs_rely_on(
     assert main(["verify", "--trail", str(written), "--format", "json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["ok"] is True
-    assert (found["size"], found["witnesses"], found["problems"]) == (22, 0, [])
+    assert (found["size"], found["witnesses"], found["problems"]) == (23, 0, [])
     assert found["signed_by"].startswith("flowaudit/")
     assert len(found["root"]) == 44
     sql("UPDATE event SET core = replace(core, 'note', 'nota') WHERE seq = 7")

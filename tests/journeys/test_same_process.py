@@ -25,5 +25,5 @@ def test_an_open_trail_is_read_by_the_sqlite_that_writes_it(audit: FlowAudit, tr
     audit.close()
     with Engine.open(trail) as engine:
         closed = engine.rows(question)
-    assert len(while_open) == 52
-    assert closed[:52] == while_open
+    assert len(while_open) == 53
+    assert closed[:53] == while_open

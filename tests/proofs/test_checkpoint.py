@@ -22,7 +22,7 @@ ORIGIN = "flowaudit/abcdefgh"
 PRIVATE = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 KEY = VerifierKey(ORIGIN, PRIVATE.public_key().public_bytes_raw())
 ROOT = bytes(range(32))
-NOTE = sign_checkpoint(PRIVATE, ORIGIN, 42, ROOT)
+NOTE = sign_checkpoint((PRIVATE,), ORIGIN, 42, ROOT)
 
 
 def test_a_note_has_the_lines_of_the_specification() -> None:

@@ -190,7 +190,7 @@ def test_a_forged_checkpoint_is_found(grown: Path, sql: Sql) -> None:
     sql(
         "INSERT INTO checkpoint VALUES (?, ?)",
         SIZE,
-        sign_checkpoint(Ed25519PrivateKey.generate(), origin, SIZE, root),
+        sign_checkpoint((Ed25519PrivateKey.generate(),), origin, SIZE, root),
     )
     assert any("is not signed by" in what for _, what in problems(grown))
 

@@ -175,13 +175,13 @@ def test_other_threads_may_make_vaults_while_one_forgets(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     "change",
     [
-        "UPDATE person SET identity = CASE identity WHEN 'user:1' THEN 'user:2' ELSE 'user:1x' END",
+        "UPDATE person SET identity = CASE identity WHEN 'user:1' THEN 'user:3' ELSE 'user:1x' END",
         "UPDATE person SET identity = 'user:9' WHERE identity = 'user:1'",
         "UPDATE person SET salt = zeroblob(16)",
         "UPDATE person SET salt = CAST(salt AS TEXT)",
         "UPDATE person SET token = replace(token, 'a', 'b')",
     ],
-    ids=["swapped", "renamed", "salt", "type", "token"],
+    ids=["both renamed", "renamed", "salt", "type", "token"],
 )
 def test_a_changed_row_names_nobody(vault: Vault, trail: Path, change: str) -> None:
     with Trail(trail) as writer, vault:
