@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 CORE = ["errors", "_version", "oplog", "settings", "event", "proofs", "policy", "vault", "trail"]
 WRITE = ["capture", "changes", "outbound", "environment"]
-READ = ["archive", "journeys", "review", "story", "export", "report"]
+READ = ["archive", "journeys", "review", "story", "export", "report", "evidence"]
 TOP = ["viewer", "coverage", "cli"]
 BELOW = {
     name: set(order[: order.index(name)])

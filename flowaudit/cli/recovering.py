@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from ..event import SCHEMA_VERSION, encode_core
 from ..trail.adoption import Adoption, Loss, adopt_dead_sources, gap_event
-from ..trail.dead_spool import waiting_records
-from ..trail.opening import open_trail
+from ..trail.dead_spool import spool_files, waiting_records
+from ..trail.opening import check_trail, open_trail
 from ..trail.source import new_source
 from ..trail.store import WritableTrail
 from .options import add_format, add_trail, trail_paths
@@ -38,7 +38,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> int:
     """Adopt, and say what was done."""
-    paths = trail_paths(args)
+    paths = trail_paths(args, must_exist=False)
+    if not spool_files(paths.spool):
+        check_trail(paths)  # else a process died before its trail was made
     with open_trail(paths, lock_timeout_s=LOCK_TIMEOUT_S) as trail:
         done = adopt(trail)
     _print(done, waiting_records(paths.spool), args.format)

@@ -2,19 +2,18 @@
 
 import argparse
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from ..errors import SettingError
 from ..event import Entry, flat_event
 from ..trail.dead_spool import waiting_records
 from ..trail.opening import open_reader
 from ..trail.paths import TrailPaths
 from ..vault.erasure import Person, hold_of
+from .new_file import check_new, new_file
 from .options import add_trail, record_access, trail_paths
 from .persons import OUT_OF_REACH, add_person, known_person, open_vault
 
@@ -41,6 +40,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(args: argparse.Namespace) -> int:
     """Write the file, and say how much is in it."""
     paths = trail_paths(args)
+    check_new(args.output)
     with open_vault(paths) as vault:
         person = known_person(vault, args.person)
         held = [hold for token in person.tokens if (hold := hold_of(vault, token)) is not None]
@@ -74,24 +74,14 @@ def _flat(entry: Entry) -> dict[str, Any]:
 
 
 def _write(path: Path, head: dict[str, Any], events: Iterator[dict[str, Any]]) -> int:
-    """Write under another name, private to its owner, and rename: there is a whole file or none."""
-    if path.exists():
-        raise SettingError("output", str(path), "a file that does not exist yet")
-    draft = path.with_name(f"{path.name}.{os.getpid()}.new")
+    """Write the file, an event at a time; how many there were."""
     count = 0
-    try:
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with open(descriptor, "w", encoding="utf-8") as file:
-            file.write(json.dumps(head, ensure_ascii=False, indent=1)[:-2] + ',\n "events": [')
-            for count, event in enumerate(events, 1):
-                file.write(",\n" if count > 1 else "\n")
-                file.write("  " + json.dumps(event, ensure_ascii=False))
-            file.write("\n ]\n}\n")
-            file.flush()
-            os.fsync(descriptor)
-        draft.rename(path)
-    except OSError as error:
-        raise SettingError("output", str(path), f"a file to write ({error.strerror})") from error
-    finally:
-        draft.unlink(missing_ok=True)
+    with new_file(path) as file:
+        file.write(
+            (json.dumps(head, ensure_ascii=False, indent=1)[:-2] + ',\n "events": [').encode()
+        )
+        for count, event in enumerate(events, 1):
+            line = ",\n  " if count > 1 else "\n  "
+            file.write((line + json.dumps(event, ensure_ascii=False)).encode())
+        file.write(b"\n ]\n}\n")
     return count

@@ -23,7 +23,7 @@ from .jsonlines import given_event
 from .lines import Content, Progress, lines_of, open_log, survey
 from .loglines import FORMATS, LogLines, Record
 
-__all__ = ["IMPORT_FORMATS", "ImportResult", "import_log"]
+__all__ = ["IMPORT_FORMATS", "ImportResult", "import_log", "probe_format"]
 
 IMPORT_FORMATS: Final = (*FORMATS, "events")
 """What `--as` takes."""
@@ -95,7 +95,7 @@ def import_log(
         open_vault(paths.vault) as vault,
     ):
         content = survey(log, progress)
-        form = form or _probe(log, content)
+        form = form or probe_format(log, content)
         group = _Group(trail)
         reader: _Reader
         if form == "events":
@@ -244,7 +244,7 @@ def _numbers(paths: TrailPaths) -> Iterator[tuple[str, int]]:
             yield name.source, name.n
 
 
-def _probe(log: BinaryIO, content: Content) -> str:
+def probe_format(log: BinaryIO, content: Content) -> str:
     """The format that most of the first lines have; combined if none has any."""
     hits: Counter[str] = Counter()
     for line in islice(lines_of(log, content.size_bytes), PROBE_LINES):

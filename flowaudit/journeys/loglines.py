@@ -91,8 +91,12 @@ class LogLines:
 
     def is_event(self, line: str) -> bool:
         """Whether a line matches the format."""
+        return self.time(line) is not None
+
+    def time(self, line: str) -> int | None:
+        """When a line's request was, in µs since 1970; `None` if it does not match the format."""
         match = self._match(line)
-        return match is not None and self._time(match[3], match[4], match[5]) is not None
+        return None if match is None else self._time(match[3], match[4], match[5])
 
     def record(self, line: str, source: str, n: int) -> Record | None:
         """The event of a line; `None` if it does not match the format."""

@@ -23,7 +23,14 @@ from .ring import (
 )
 from .spool import is_own
 
-__all__ = ["DeadSpool", "Record", "spool_files", "waiting_records"]
+__all__ = [
+    "DeadSpool",
+    "Record",
+    "SpoolState",
+    "spool_files",
+    "spool_states",
+    "waiting_records",
+]
 
 
 class Record(NamedTuple):
@@ -90,6 +97,44 @@ def spool_files(folder: Path) -> list[Path]:
     except OSError:
         return []
     return [path for path in files if not is_own(path)]
+
+
+class SpoolState(NamedTuple):
+    """What the spool of another process shows at a glance."""
+
+    source: str
+    is_living: bool
+    received: int
+    finished: int
+    """Requests that came in, and those of them that are over."""
+    waiting: int
+    """Events in it."""
+
+    @property
+    def open(self) -> int:
+        """Requests that are not over."""
+        return max(0, self.received - self.finished)
+
+
+def spool_states(folder: Path) -> dict[str, SpoolState]:
+    """The spools of other processes in a folder, by source."""
+    found: dict[str, SpoolState] = {}
+    for path in spool_files(folder):
+        dead = DeadSpool.adopt(path)
+        if dead is not None:
+            dead.close(remove=False)
+            found[dead.source] = SpoolState(
+                dead.source, False, dead.received, dead.finished, len(dead.records)
+            )
+            continue
+        try:
+            living = DeadSpool(path, -1, path.read_bytes().ljust(HEADER_BYTES, b"\0"))
+        except OSError:
+            continue  # it has just gone
+        found[living.source] = SpoolState(
+            living.source, True, living.received, living.finished, len(living.records)
+        )
+    return found
 
 
 def waiting_records(folder: Path) -> int:

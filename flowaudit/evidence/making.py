@@ -1,0 +1,64 @@
+"""A statement over a trail as it stands: verified, counted up to a signed head, and signed."""
+
+from typing import Any
+
+from ..trail.check import verify_trail
+from ..trail.dead_spool import spool_states
+from ..trail.keys import read_key
+from ..trail.opening import open_reader, open_trail
+from ..trail.paths import TrailPaths
+from ..trail.verification import Verification
+from .signed import sign_statement
+from .statement import Span, make_statement
+
+__all__ = ["make_signed", "sign_head"]
+
+LOCK_TIMEOUT_S = 30.0
+"""Seconds to wait for the trail's lock."""
+
+
+def sign_head(paths: TrailPaths) -> None:
+    """Have the head signed as it is now. Raises `TrailError` where it cannot be."""
+    with open_trail(paths, lock_timeout_s=LOCK_TIMEOUT_S) as trail:
+        trail.checkpoint()
+
+
+def make_signed(
+    paths: TrailPaths,
+    span: Span,
+    *,
+    made: int,
+    served: dict[str, Any] | None = None,
+    found: Verification | None = None,
+) -> tuple[dict[str, Any], str]:
+    """What a statement says, and its signed note.
+
+    Args:
+        paths: the trail; its private key must be readable.
+        span: which time is meant.
+        made: now, in µs since 1970 UTC.
+        served: how many requests the web server has, and who says so.
+        found: a verification made just now, if there is one.
+
+    Raises `TrailError` if the trail or its key cannot be used.
+    """
+    if found is None:
+        sign_head(paths)
+        found = verify_trail(paths)
+    with open_reader(paths) as reader:
+        size = min(found.size, reader.size)
+        statement = make_statement(
+            reader, span, made=made, spools=spool_states(paths.spool), size=size
+        )
+        origin = reader.origin
+    said: dict[str, Any] = {
+        **statement.as_json(),
+        "root": found.root,
+        "checkpoint": found.checkpoint,
+        "verified": found.ok,
+        "problems": len(found.problems),
+    }
+    if served:
+        accounted = statement.finished + statement.lost + statement.left_out
+        said["served"] = {**served, "difference": served["requests"] - accounted}
+    return said, sign_statement(read_key(paths.key), origin, said)
