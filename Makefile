@@ -3,7 +3,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: setup test demo lint lock bench soak wheel-test clean
+.PHONY: setup test demo lint lock bench faults soak wheel-test clean
 setup: $(STAMP)
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -22,12 +22,14 @@ lock: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python -m pip install -q --disable-pip-version-check -r benchmarks/peers.txt
 	$(BIN)/python -m benchmarks
+faults: $(STAMP)
+	$(BIN)/python -m faults
 soak: $(STAMP)
 	FLOWAUDIT_SOAK=1 $(BIN)/python -m pytest -o timeout=3600
 wheel-test:
 	rm -rf build/wheel-venv && $(PYTHON) -m venv build/wheel-venv
 	build/wheel-venv/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt '.[all,test]'
-	mkdir -p build/outside && ln -sfn ../../demo_app build/outside/demo_app && ln -sfn ../../tests build/outside/tests
+	mkdir -p build/outside && ln -sfn ../../demo_app build/outside/demo_app && ln -sfn ../../tests build/outside/tests && ln -sfn ../../faults build/outside/faults
 	build/wheel-venv/bin/python -P -m pytest -q -o pythonpath=build/outside
 clean:
 	rm -rf $(VENV) build dist

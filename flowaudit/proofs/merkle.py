@@ -22,6 +22,7 @@ __all__ = [
     "TILE_WIDTH",
     "Tile",
     "Tree",
+    "edge_tiles",
     "frontier_root",
     "leaf_hash",
     "node_hash",

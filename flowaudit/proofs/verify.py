@@ -45,6 +45,8 @@ def entry_leaf(entry: Entry) -> bytes:
             return leaf_hash(entry.core, NOT_SEALED)
         if len(entry.sealed) != HASH_BYTES:
             raise ProofError(f"its sealed part has {len(entry.sealed)} bytes, not {HASH_BYTES}")
+        if entry.sealed == NOT_SEALED:
+            raise ProofError("its sealed part says that there never was a personal part")
         return leaf_hash(entry.core, entry.sealed)
     raise ProofError("its personal part, salt and sealed part do not fit together")
 

@@ -12,7 +12,7 @@ from itertools import islice
 
 from ..errors import ProofError
 from ..proofs.checkpoint import Checkpoint
-from ..proofs.merkle import TILE_WIDTH, frontier_root, split_hashes
+from ..proofs.merkle import TILE_WIDTH, edge_tiles, frontier_root, split_hashes
 from ..proofs.note import VerifierKey
 from ..proofs.paths import TileTree
 from ..proofs.verify import check_tiles
@@ -52,6 +52,7 @@ def verify_trail(
     paths = trail if isinstance(trail, TrailPaths) else TrailPaths.of(trail)
     with open_reader(paths) as reader:
         problems: list[Problem] = []
+        together: list[Problem] = []
         chain = KeyChain(key or _key(paths, problems))
         tree = TileTree(reader.size, reader.tile)
         suspects = _take(problems, _tiles(reader))
@@ -61,17 +62,17 @@ def verify_trail(
         if reader.size and not marks.found:
             what = "there is no checkpoint: nothing of this trail is signed"
             problems.append(Problem(None, what if since is None else "no checkpoint is left"))
-        _take(problems, rows.numbering.problems(reader.sources()))
-        _take(problems, rows.unexplained_erasures())
+        _take(together, rows.numbering.problems(reader.sources(), reader.size))
+        _take(together, rows.unexplained_erasures())
         _take(problems, against_witnessed(reader, chain.keys, _notes(witnessed, since)))
         _take(problems, person_problems(paths))
         return Verification(
-            ok=not problems,
+            ok=not problems and not together,
             size=reader.size,
             root=_root64(reader),
             signed_by=marks.signer.name if marks.signer else None,
             witnesses=0,
-            problems=_sorted(problems),
+            problems=_sorted(problems, together),
             checkpoint_size=marks.newest.size if marks.newest else 0,
             checkpoint=str(marks.newest.note) if marks.newest else "",
             waiting=waiting_records(paths.spool),
@@ -117,6 +118,11 @@ def _tiles(reader: ReadableTrail) -> Iterator[Problem]:
         return
     for seq, what in check_tiles(reader.size, reader.frontier, reader.tile):
         yield Problem(seq, what)
+    stray = reader.tile_count() - sum(
+        idx + (1 if width else 0) for _, width, idx in edge_tiles(reader.size)
+    )
+    if stray > 0:
+        yield Problem(None, f"{stray} tiles are stored that are not of this tree")
 
 
 def _root64(reader: ReadableTrail) -> str:
@@ -126,7 +132,10 @@ def _root64(reader: ReadableTrail) -> str:
         return ""
 
 
-def _sorted(problems: list[Problem]) -> tuple[Problem, ...]:
-    """By place, those without a place last, each place and text once."""
-    unique = dict.fromkeys(problems)
-    return tuple(sorted(unique, key=lambda p: (p.seq is None, p.seq or 0))[:MAX_PROBLEMS])
+def _sorted(problems: list[Problem], together: list[Problem]) -> tuple[Problem, ...]:
+    """First what is wrong by itself, by place, then what does not fit `together` with the rest:
+    that may follow from it, at an earlier place. Those without a place last; each one once.
+    """
+    ranked = [((p.seq is None, 0, p.seq or 0), p) for p in dict.fromkeys(problems)]
+    ranked += [((p.seq is None, 1, p.seq or 0), p) for p in dict.fromkeys(together)]
+    return tuple(p for _, p in sorted(ranked, key=lambda one: one[0])[:MAX_PROBLEMS])

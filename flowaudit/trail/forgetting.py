@@ -16,6 +16,7 @@ import msgspec
 from ..errors import TrailBusyError, VaultError
 from ..event import SCHEMA_VERSION, Core, Value, encode_core
 from ..oplog import OPLOG
+from ..vault.guard import error_code
 from ..vault.opening import open_vault, vault_exists
 from ..vault.place import Place
 from .numbering import new_source
@@ -156,7 +157,7 @@ class Forgetting:
                 self._vault.forget()
                 self._generation = number
         except VaultError as error:
-            code = getattr(error.__cause__, "sqlite_errorcode", 0) & 0xFF
+            code = error_code(error.__cause__)
             if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
                 raise TrailBusyError(f"it is not known who was erased: {error}") from error
             if not self._is_warned:

@@ -44,7 +44,7 @@ class Marks:
         self._chain = chain
         self._tree = tree
         self._suspects = suspects
-        self._notes = reader.checkpoints(first)
+        self._notes = reader.checkpoints(first) if first else reader.checkpoints()
         self._next = next(self._notes, None)
         self._agreed = first
         self._longest = 0

@@ -121,15 +121,16 @@ class Numbering:
             gaps = self._untold.setdefault(source, []) if known is None else known.gaps
             gaps.append((first, last, seq))
 
-    def problems(self, committed: Mapping[str, int | None]) -> Iterator[Problem]:
+    def problems(self, committed: Mapping[str, int | None], end: int) -> Iterator[Problem]:
         """Holes that no gap explains, gaps where there is no hole, and what does not fit to the
-        table of sources: their last numbers as it was `committed`.
+        table of sources: their last numbers as it was `committed`. What it has more of is gone
+        from the `end` of the trail, if nothing else is wrong.
         """
         for source, number in committed.items():
             known = self._sources.get(source) or _Source(0, -1)
             if not self._is_whole and source not in self._sources:
                 continue
-            yield from _against_table(source, known, number, self._gaps(source))
+            yield from _against_table(source, known, number, self._gaps(source), end)
         for source, known in self._sources.items():
             yield from _unexplained(source, known, self._gaps(source))
             if source not in committed:
@@ -141,7 +142,7 @@ class Numbering:
 
 
 def _against_table(
-    source: str, known: _Source, number: int | None, gaps: list[tuple[int, int, int]]
+    source: str, known: _Source, number: int | None, gaps: list[tuple[int, int, int]], end: int
 ) -> Iterator[Problem]:
     """What the table of sources says of a source's last number, and the trail does not."""
     if number is None:
@@ -154,8 +155,7 @@ def _against_table(
     told = merged((first, last) for first, last, _ in gaps)
     for first, last in uncovered(known.last + 1, number, told):
         yield Problem(
-            known.seq + 1 if known.last else None,
-            f"source {source}: the events {first} to {last} were committed and are gone",
+            end, f"source {source}: the events {first} to {last} were committed and are gone"
         )
 
 

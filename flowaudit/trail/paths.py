@@ -8,7 +8,9 @@ from typing import Final
 from urllib.parse import quote
 
 from ..errors import NotATrailError, TrailBusyError, TrailError, TrailWriteError
+from ..vault.guard import SQLITE_ERRORS, error_code
 from ..vault.place import DatabaseUrl, Place, place_of
+from .schema import check_schema
 
 __all__ = [
     "APPLICATION_ID",
@@ -110,11 +112,15 @@ def read_only_uri(path: Path) -> str:
     return f"file:{quote(str(path.absolute()))}?mode=ro{immutable}"
 
 
-def trail_error(error: sqlite3.Error, what: object) -> TrailError:
+def trail_error(error: Exception, what: object) -> TrailError:
     """The exception of ours that says what a SQLite error means for a trail."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    code = error_code(error)
+    if isinstance(error, UnicodeDecodeError):
+        return NotATrailError(f"{what} is damaged: it has text that is none")
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return TrailBusyError(f"{what}: another program has locked the trail")
+    if code == sqlite3.SQLITE_TOOBIG:
+        return NotATrailError(f"{what} was changed: it has a value larger than any of ours")
     if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
         return NotATrailError(f"{what} is damaged, or not a flowaudit trail ({error})")
     if code == sqlite3.SQLITE_FULL:
@@ -138,8 +144,8 @@ def check_is_trail(path: Path) -> None:
             check_identity(db, path)
         finally:
             db.close()
-    except sqlite3.Error as error:
-        code = error.sqlite_errorcode & 0xFF
+    except SQLITE_ERRORS as error:
+        code = error_code(error)
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise TrailBusyError(f"{path}: another program has locked it") from error
         if code == sqlite3.SQLITE_NOTADB:
@@ -159,3 +165,6 @@ def check_identity(db: sqlite3.Connection, path: Path) -> None:
         raise NotATrailError(
             f"{path} has trail format {version}; this flowaudit reads up to {FORMAT}: upgrade it"
         )
+    if version < 1:
+        raise NotATrailError(f"{path} has trail format {version}, which there never was")
+    check_schema(db, path)

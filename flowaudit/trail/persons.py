@@ -7,6 +7,7 @@ from contextlib import closing
 from itertools import islice
 from typing import Final
 
+from ..vault.guard import SQLITE_ERRORS
 from ..vault.place import DatabaseUrl
 from ..vault.tokens import APPLICATION_ID, is_own_token
 from .paths import TrailPaths, read_only_uri
@@ -36,7 +37,7 @@ def person_problems(paths: TrailPaths) -> Iterator[Problem]:
                 yield Problem(None, f"{vault.name} is not a vault")
                 return
             yield from islice(_wrong_tokens(db), MAX_PROBLEMS)
-    except sqlite3.Error as error:
+    except SQLITE_ERRORS as error:
         yield Problem(None, f"the vault cannot be read: {error}")
 
 

@@ -13,13 +13,14 @@ from typing import Any, Final, Self
 
 from ..errors import NotATrailError
 from ..event import Entry
+from ..vault.guard import SQLITE_ERRORS, error_code
 from .forgetting import names_any
 from .paths import check_is_trail, read_only_uri, trail_error
 
 __all__ = ["TrailReader"]
 
-RANGE: Final = 10_000
-"""Entries fetched in one query."""
+MAX_VALUE_BYTES: Final = 1024 * 1024
+"""Nothing of ours is as large: a core and a personal part have at most 160 KiB together."""
 
 NOTES: Final = 1_000
 """Checkpoints fetched in one query."""
@@ -44,13 +45,16 @@ class TrailReader:
             self._db = sqlite3.connect(
                 read_only_uri(self.path), uri=True, isolation_level=None, check_same_thread=False
             )
-        except sqlite3.Error as error:
+        except SQLITE_ERRORS as error:
             raise trail_error(error, self.path) from error
         try:
+            self._db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)
+            self._db.execute("PRAGMA cell_size_check = ON")
+            self._db.execute("PRAGMA trusted_schema = OFF")
             self._db.text_factory = bytes
             self._db.execute("BEGIN")
             self.size, self.frontier = self._head()
-        except sqlite3.Error as error:
+        except SQLITE_ERRORS as error:
             self._db.close()
             raise trail_error(error, self.path) from error
         except NotATrailError:
@@ -85,26 +89,50 @@ class TrailReader:
         return "flowaudit/" + (_bytes(rows[0][0]) or b"").decode("utf-8", "replace") if rows else ""
 
     def entries(self, first: int | None = None, last: int | None = None) -> Iterator[Entry]:
-        """Entries with `first` <= seq <= `last` in order of seq; a missing one is passed over."""
+        """Entries with `first` <= seq <= `last` in order of seq; a missing one is passed over.
+
+        One that holds more than any event comes without anything: it was damaged.
+        """
         above = (first if first is not None else SMALLEST_SEQ + 1) - 1
         end = last if last is not None else -SMALLEST_SEQ - 1
         while True:
-            rows = self._all(
-                "SELECT seq, core, personal, salt, sealed FROM event"
-                " WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
-                (above, end, RANGE),
-            )
-            for seq, core, personal, salt, sealed in rows:
-                yield Entry(
-                    seq=seq,
-                    core=_bytes(core) or b"",
-                    personal=_bytes(personal),
-                    salt=_bytes(salt),
-                    sealed=_bytes(sealed),
-                )
-            if len(rows) < RANGE:
+            try:
+                for row in self._rows(above, end):
+                    above = row.seq
+                    yield row
                 return
-            above = rows[-1][0]
+            except SQLITE_ERRORS as error:
+                if error_code(error) != sqlite3.SQLITE_TOOBIG:
+                    raise trail_error(error, self.path) from error
+            # sqlite3 reads one row ahead: the next one may be whole, and the one behind it not
+            [(above,)] = self._all("SELECT min(seq) FROM event WHERE seq > ?", (above,))
+            yield self._alone(above)
+
+    def _alone(self, seq: int) -> Entry:
+        try:
+            return next(self._rows(seq - 1, seq))
+        except sqlite3.Error as error:
+            if error_code(error) != sqlite3.SQLITE_TOOBIG:
+                raise
+            return Entry(seq=seq, core=b"")
+
+    def _rows(self, above: int, end: int) -> Iterator[Entry]:
+        rows = self._db.execute(
+            "SELECT seq, core, personal, salt, sealed FROM event"
+            " WHERE seq > ? AND seq <= ? ORDER BY seq",
+            (above, end),
+        )
+        for seq, core, personal, salt, sealed in rows:
+            if seq <= above:  # pages that lead in a circle would never end
+                raise NotATrailError(f"{self.path} is damaged: its entries are out of order")
+            above = seq
+            yield Entry(
+                seq=seq,
+                core=core if type(core) is bytes else _bytes(core) or b"",
+                personal=personal if personal is None else _bytes(personal),
+                salt=salt if salt is None else _bytes(salt),
+                sealed=sealed if sealed is None else _bytes(sealed),
+            )
 
     def entries_of(
         self, tokens: Collection[str], first: int = 0, end: int | None = None
@@ -146,10 +174,13 @@ class TrailReader:
                 (above, NOTES if left is None else min(left, NOTES)),
             )
             for size, note in rows:
+                if size <= above:
+                    raise NotATrailError(f"{self.path} is damaged: checkpoints are out of order")
+                above = size
                 yield size, (_bytes(note) or b"").decode("utf-8", "replace")
             if len(rows) < NOTES:
                 return
-            above, left = rows[-1][0], None if left is None else left - len(rows)
+            left = None if left is None else left - len(rows)
 
     def newest_checkpoint(self) -> str | None:
         """The note of the checkpoint over most entries; `None` if nothing is signed."""
@@ -158,15 +189,27 @@ class TrailReader:
 
     def sources(self) -> dict[str, int | None]:
         """The last number that each source used up; `None` where that is no number any more."""
-        return {
-            (_bytes(source) or b"").decode("utf-8", "replace"): n if isinstance(n, int) else None
-            for source, n in self._all("SELECT id, last_n FROM source")
-        }
+        found: dict[str, int | None] = {}
+        above = b""
+        try:
+            for name, n in self._db.execute("SELECT id, last_n FROM source ORDER BY id"):
+                source = _bytes(name) or b""
+                if found and source <= above:
+                    raise NotATrailError(f"{self.path} is damaged: its sources are out of order")
+                above = source
+                found[source.decode("utf-8", "replace")] = n if isinstance(n, int) else None
+        except SQLITE_ERRORS as error:
+            raise trail_error(error, self.path) from error
+        return found
+
+    def tile_count(self) -> int:
+        """How many tiles are stored."""
+        return int(self._all("SELECT count(*) FROM tile")[0][0])
 
     def _all(self, sql: str, parameters: tuple[int | str, ...] = ()) -> list[tuple[Any, ...]]:
         try:
             return self._db.execute(sql, parameters).fetchall()
-        except sqlite3.Error as error:
+        except SQLITE_ERRORS as error:
             raise trail_error(error, self.path) from error
 
 

@@ -33,6 +33,7 @@ from .paths import (
     trail_error,
 )
 from .reader import TrailReader
+from .schema import TABLES
 from .signing import KeyNews, Signer, public_half
 from .store import Records
 
@@ -63,12 +64,7 @@ _SEAL: Final = "UPDATE event SET personal = NULL, salt = NULL, sealed = ? WHERE 
 _ROW: Final = "(?, ?, ?, ?)"
 
 _SCHEMA: Final = f"""
-CREATE TABLE event (seq INTEGER PRIMARY KEY, core TEXT, personal TEXT, salt BLOB, sealed BLOB);
-CREATE TABLE tile (level INTEGER, idx INTEGER, hashes BLOB, PRIMARY KEY (level, idx)) WITHOUT ROWID;
-CREATE TABLE head (one INTEGER PRIMARY KEY CHECK (one = 1), size INTEGER, frontier BLOB);
-CREATE TABLE source (id TEXT PRIMARY KEY, last_n INTEGER, running TEXT) WITHOUT ROWID;
-CREATE TABLE checkpoint (size INTEGER PRIMARY KEY, note TEXT);
-CREATE TABLE trail (one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT);
+{"; ".join(TABLES.values())};
 INSERT INTO head VALUES (1, 0, x'');
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {FORMAT};

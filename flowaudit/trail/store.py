@@ -166,6 +166,9 @@ class ReadableTrail(Protocol):
     def tile(self, level: int, idx: int) -> bytes | None:
         """A tile's hashes as stored."""
 
+    def tile_count(self) -> int:
+        """How many tiles are stored."""
+
     def checkpoints(
         self, first: int = ..., *, limit: int | None = None
     ) -> Iterator[tuple[int, str]]:

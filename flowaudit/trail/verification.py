@@ -38,6 +38,9 @@ class Verification:
     witnesses: int
     """Parties besides the operator that cosigned it."""
     problems: tuple[Problem, ...]
+    """First entries that are wrong by themselves, by place; then what does not fit together with
+    other entries; last what has no place.
+    """
     checkpoint_size: int = 0
     """Entries under the newest verified checkpoint."""
     checkpoint: str = ""
@@ -54,6 +57,11 @@ class Verification:
     """Entries that were verified before, of which only the hashes were looked at."""
     keys: tuple[KeySpan, ...] = ()
     """Keys that may have signed it, by their order."""
+
+    @property
+    def first_bad(self) -> int | None:
+        """The first entry that is wrong or missing; `None` if there is none or it has no place."""
+        return next((p.seq for p in self.problems if p.seq is not None), None)
 
     @property
     def after_checkpoint(self) -> int:

@@ -13,7 +13,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
-__all__ = ["ConnectionGuard", "is_open_here", "living"]
+__all__ = ["SQLITE_ERRORS", "ConnectionGuard", "error_code", "is_open_here", "living"]
+
+SQLITE_ERRORS: Final = (sqlite3.Error, UnicodeDecodeError)
+"""What sqlite3 raises of a file; the second where SQLite's message quotes a damaged one."""
 
 FORK_S: Final = 10.0
 """Seconds that a fork waits for a use to end. After that the child may not use the file."""
@@ -72,6 +75,11 @@ class ConnectionGuard:
         self._lock = threading.Lock()
         if self.connection is not None:
             _TAINTED[self.path], self.connection = self.connection, None
+
+
+def error_code(error: BaseException | None) -> int:
+    """SQLite's primary result code; 0 where there is none, as in faults of the module's own."""
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
 
 def living(objects: "weakref.WeakSet[_T]") -> list[_T]:

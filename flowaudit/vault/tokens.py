@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Final, Self, TypeVar
 
 from ..errors import VaultError
-from .guard import ConnectionGuard, living
+from .guard import SQLITE_ERRORS, ConnectionGuard, error_code, living
 
 __all__ = [
     "PURPOSES",
@@ -265,7 +265,7 @@ class Vault:
         with self._guard:
             try:
                 return question(self._open())
-            except sqlite3.Error as error:
+            except SQLITE_ERRORS as error:
                 raise VaultError(f"vault {self.path}: {error}") from error
 
     def change(self, step: Callable[[sqlite3.Connection], _T]) -> _T:
@@ -310,7 +310,7 @@ class Vault:
             try:
                 return _prepare(db, self.path)
             except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+                if error_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
                     raise
             time.sleep(0.01)
 

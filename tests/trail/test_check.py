@@ -318,3 +318,38 @@ def test_random_damage_to_the_file_is_never_a_yes(grown: Path, sql: Sql) -> None
         if found.ok:
             with TrailReader(grown) as reader:
                 assert list(reader.entries()) == whole
+
+
+@pytest.mark.parametrize(
+    ("statement", "says"),
+    [
+        ("INSERT INTO tile VALUES (0, 77, zeroblob(32))", "1 tiles are stored that are not of"),
+        ("INSERT INTO tile VALUES (-1, 0, zeroblob(32))", "1 tiles are stored that are not of"),
+        ("INSERT INTO checkpoint SELECT -5, note FROM checkpoint LIMIT 1", "size -5 is not valid"),
+        ("UPDATE source SET last_n = last_n - 1", "its last number was changed to 699, below 700"),
+    ],
+)
+def test_what_is_put_beside_is_said(grown: Path, sql: Sql, statement: str, says: str) -> None:
+    sql(statement)
+    assert any(says in what for _, what in problems(grown)), problems(grown)
+
+
+def test_an_entry_that_never_had_a_personal_part_cannot_claim_an_erasure(
+    grown: Path, sql: Sql
+) -> None:
+    sql("UPDATE event SET sealed = zeroblob(32) WHERE seq = 2")
+    assert [seq for seq, what in problems(grown) if "never was a personal part" in what] == [2]
+
+
+def test_what_is_wrong_itself_is_named_before_what_follows(grown: Path, sql: Sql) -> None:
+    """The event that tells an erasure is gone: that entry, not those whose erasure it told."""
+    facts = {"erases": {"tokens": ["t" * 52], "seqs": [[300, 300]]}}
+    core = Core(v=1, source="e" * 26, n=1, ts=1, kind="ops", action="erase", facts=facts)
+    with Trail(grown) as writer:
+        writer.append([(encode_core(core), b"")], "e" * 26, 1)
+    seal_row(sql, 300)
+    assert verify_trail(grown).first_bad is None
+    sql("DELETE FROM event WHERE seq = 700")
+    found = verify_trail(grown)
+    assert found.first_bad == 700
+    assert (300, "personal part missing, no erasure") in problems(grown)

@@ -1,5 +1,6 @@
 """The recorder: every event once, in order, across threads, forks, kills and full disks."""
 
+import math
 import os
 import signal
 import sqlite3
@@ -390,6 +391,13 @@ def verify_trail_if_there(trail: Path) -> int:
     return verify_trail(trail).waiting if trail.exists() else 0
 
 
+def wait_until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 @pytest.mark.parametrize("comes_late", [True, False], ids=["comes late", "never comes"])
 def test_of_a_spool_in_memory_what_is_lost_at_the_end_is_told_and_no_more(
     trail: Path,
@@ -405,15 +413,13 @@ def test_of_a_spool_in_memory_what_is_lost_at_the_end_is_told_and_no_more(
     recorder.append(*request(0))
     assert recorder.flush()
     lock = file_lock(TrailPaths.of(trail).lock)
+    wait_until(lambda: recorder._writer is not None and recorder._writer._adopt_at == math.inf)
     with monkeypatch.context() as failing, lock.held():
         if not comes_late:
             failing.setattr(lock, "held", lambda timeout_s: (_ for _ in ()).throw(OSError(5)))
         for i in range(1, 6):
             recorder.append(*request(i))
-        deadline = time.monotonic() + 20
-        while recorder._writer is None or recorder._writer._unsure is None:
-            assert time.monotonic() < deadline, "the writer does not try to commit"
-            time.sleep(0.01)
+        wait_until(lambda: recorder._writer is not None and recorder._writer._unsure is not None)
         recorder.close(timeout_s=0.5)
         assert recorder.counters["lost"] == 5
         recorder.append(*request(9))
