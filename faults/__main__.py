@@ -3,10 +3,10 @@
 import sys
 import time
 
-from . import mutating
+from . import killing, mutating
 from .figures import table
 
-KINDS = {"mutations": mutating.run}
+KINDS = {"mutations": mutating.run, "kills": killing.run}
 
 
 def main() -> int:
