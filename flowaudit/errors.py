@@ -10,6 +10,7 @@
     │   ├── TrailBusyError      another program holds the lock
     │   └── TrailWriteError     disk full, read-only, input/output error
     ├── VaultError              the vault cannot answer
+    │   └── VaultBusyError      it cannot answer now: locked, or away
     ├── ProofError              a note, proof or tile is malformed
     ├── EventError              an event breaks the schema
     ├── ImportFormatError       an importer was told to read something it cannot
@@ -36,6 +37,7 @@ __all__ = [
     "TrailBusyError",
     "TrailError",
     "TrailWriteError",
+    "VaultBusyError",
     "VaultError",
 ]
 
@@ -86,6 +88,10 @@ class TrailWriteError(TrailError):
 
 class VaultError(FlowauditError):
     """The vault cannot answer, or is not a vault."""
+
+
+class VaultBusyError(VaultError):
+    """The vault cannot answer now: another program has locked it, or its database is away."""
 
 
 class ProofError(FlowauditError):

@@ -98,8 +98,20 @@ def _clock(value: object) -> Callable[[], float]:
 
 
 SETTINGS: Final[tuple[Setting, ...]] = (
-    Setting("trail", "flowaudit.db", "a path", "File of the trail (SQLite).", _text),
-    Setting("vault", None, "a path", "File of the vault; `TRAIL.vault` if not set.", _text),
+    Setting(
+        "trail",
+        "flowaudit.db",
+        "a path, or postgresql://USER@HOST/DATABASE",
+        "The trail: a file (SQLite), or a database `postgresql://USER@HOST/DATABASE`.",
+        _text,
+    ),
+    Setting(
+        "vault",
+        None,
+        "a path, or postgresql://USER@HOST/DATABASE",
+        "The vault: a file or a database; `TRAIL.vault`, or the trail's database, if not set.",
+        _text,
+    ),
     Setting("key", None, "a path", "Private signing key (PEM); `TRAIL.key` if not set.", _text),
     Setting(
         "spool",

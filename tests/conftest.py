@@ -14,7 +14,8 @@ from flowaudit import FlowAudit
 from flowaudit.capture.context import current
 from flowaudit.event import flat_event
 from flowaudit.trail.check import verify_trail
-from flowaudit.trail.reader import TrailReader
+from flowaudit.trail.opening import open_reader
+from tests.postgres import Server, binaries, running
 
 # no time limit for an example, since machines differ; in CI the same examples each time, so that
 # a red run is about the change: new ones are looked for at the desk and in the soak
@@ -45,7 +46,7 @@ def make_audit(trail: Path) -> Iterator[Callable[..., FlowAudit]]:
     made: list[FlowAudit] = []
 
     def make(**settings: Any) -> FlowAudit:
-        audit = FlowAudit(trail=trail, **settings)
+        audit = FlowAudit(trail=getattr(trail, "uri", trail), **settings)
         made.append(audit)
         return audit
 
@@ -64,7 +65,7 @@ def events(trail: Path) -> Callable[..., list[dict[str, Any]]]:
     """Flat events of the trail, process events left out unless asked for."""
 
     def read(*kinds: str) -> list[dict[str, Any]]:
-        with TrailReader(trail) as reader:
+        with open_reader(trail) as reader:
             flat = [flat_event(entry) for entry in reader.entries()]
         if kinds:
             return [event for event in flat if event["kind"] in kinds]
@@ -85,16 +86,28 @@ def holds(trail: Path) -> Callable[[], None]:
 @pytest.fixture
 def sql(trail: Path) -> Callable[..., list[tuple[Any, ...]]]:
     """Run a statement on the trail's file, as a hand with the sqlite3 shell would."""
+    return lambda statement, *values: run_sqlite(trail, statement, *values)
 
-    def run(statement: str, *values: Any) -> list[tuple[Any, ...]]:
-        db = sqlite3.connect(trail)
-        try:
-            with db:
-                return db.execute(statement, values).fetchall()
-        finally:
-            db.close()
 
-    return run
+def run_sqlite(file: Path, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+    db = sqlite3.connect(file)
+    try:
+        with db:
+            return db.execute(statement, values).fetchall()
+    finally:
+        db.close()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A PostgreSQL of these tests' own."""
+    if binaries() is None:
+        message = "no PostgreSQL on this machine: nothing was tried with a trail in a database"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    with running() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

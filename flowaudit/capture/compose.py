@@ -12,7 +12,7 @@ from ..policy.login_pages import LoginPages
 from ..policy.named import query_names
 from ..policy.redact import redact_query, redact_referer
 from ..policy.signs import attack_flags
-from ..vault.tokens import Vault
+from ..vault.base import AnyVault
 from .actors import ActorKinds, kind_of_identity
 from .facts import Facts, Said, SignIn, cookie_value, header_text
 from .pieces import request_pieces
@@ -56,7 +56,7 @@ class Composer:
 
     def __init__(
         self,
-        vault: Vault,
+        vault: AnyVault,
         *,
         query_keys: frozenset[str],
         login_paths: tuple[str, ...],

@@ -7,7 +7,7 @@ from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from types import TracebackType
 from typing import Any, Final, ParamSpec, TypeVar, cast
 
-from ..vault.tokens import Token, is_token
+from ..vault.base import Token, is_token
 from .actors import kind_of_identity
 from .context import current
 from .facts import Actor, Facts, name_text

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 from ..errors import VaultError
-from ..vault.tokens import Vault
+from ..vault.base import AnyVault
 from .context import current
 from .facts import Facts, cookie_value, header_text
 
@@ -14,7 +14,7 @@ __all__ = ["add_request_fields"]
 
 
 def add_request_fields(
-    fields: MutableMapping[str, Any], vault: Vault, source: str, session_cookies: tuple[str, ...]
+    fields: MutableMapping[str, Any], vault: AnyVault, source: str, session_cookies: tuple[str, ...]
 ) -> None:
     """Add what the log line's request is known by, in the words of its event.
 
@@ -40,7 +40,7 @@ def add_request_fields(
             fields.setdefault(name, value)
 
 
-def _token(vault: Vault, facts: Facts) -> str | None:
+def _token(vault: AnyVault, facts: Facts) -> str | None:
     """The actor's token; on an event loop only if it is known, since the vault's file may wait."""
     identity = facts.identity
     if identity is None:
@@ -54,7 +54,7 @@ def _token(vault: Vault, facts: Facts) -> str | None:
     return known
 
 
-def _session(vault: Vault, facts: Facts, cookies: tuple[str, ...]) -> str | None:
+def _session(vault: AnyVault, facts: Facts, cookies: tuple[str, ...]) -> str | None:
     """The session's hash, from the adapter or a named cookie; once the process has the key."""
     value = facts.new_session or facts.session
     if value is None and facts.cookie and cookies:

@@ -11,8 +11,8 @@ from ..trail.forgetting import ErasureNote
 from ..trail.opening import open_trail
 from ..trail.paths import TrailPaths
 from ..trail.store import WritableTrail
+from ..vault.base import AnyVault
 from ..vault.erasure import Person, begin_erasure, end_erasure, hold_of
-from ..vault.tokens import Vault
 from .options import add_format, add_trail, asker, trail_paths
 from .output import print_json, print_table
 from .persons import (
@@ -84,7 +84,7 @@ def _is_confirmed(paths: TrailPaths, person: Person) -> bool:
     return input("Erase? Type yes: ").strip().lower() == "yes"
 
 
-def _truncate(paths: TrailPaths, trail: WritableTrail, vault: Vault) -> list[str]:
+def _truncate(paths: TrailPaths, trail: WritableTrail, vault: AnyVault) -> list[str]:
     """Empty both write-ahead logs; the files whose log a reader keeps from that."""
     done = ((paths.trail, trail.truncate_log()), (paths.vault, vault.truncate_log()))
     return [f"{path}-wal" for path, is_empty in done if not is_empty]

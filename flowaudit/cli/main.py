@@ -21,6 +21,7 @@ from . import (
     recovering,
     report,
     review,
+    setup,
     statement,
     subject,
     verifying,
@@ -47,6 +48,7 @@ COMMANDS = (
     key,
     policy,
     coverage,
+    setup,
 )
 """Modules with `add_parser` and `run`, in the order of `--help`."""
 

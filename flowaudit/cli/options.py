@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Final
 
 from ..errors import SettingError, TrailBusyError, TrailError, VaultError
-from ..event import SCHEMA_VERSION, Core, encode_core
+from ..event import SCHEMA_VERSION, Core, Value, encode_core
 from ..policy.rules import find_policy
 from ..settings import resolve
 from ..trail.numbering import new_source
 from ..trail.opening import check_trail, open_trail
 from ..trail.paths import TrailPaths
+from ..vault.base import AnyVault
 from ..vault.opening import open_vault
 from ..vault.place import DatabaseUrl, Place, place_of
-from ..vault.tokens import Vault
 
 __all__ = [
     "add_format",
@@ -105,28 +105,47 @@ def record_access(
         return
     source = new_source()
     try:
-        with open_vault(paths.vault, timeout_s=LOCK_TIMEOUT_S) as vault:
-            actor = asker(vault)
-        core = Core(
-            v=SCHEMA_VERSION,
-            source=source,
-            n=1,
-            ts=time.time_ns() // 1_000,
-            kind="access",
-            action=action,
-            actor=actor,
-            actor_kind="user",
-            resource="trail",
-            outcome="ok",
-            facts={"command": command, "scope": scope, **({"of": [*of]} if of else {})},
-        )
         with open_trail(paths, lock_timeout_s=LOCK_TIMEOUT_S) as trail:
-            trail.append([(encode_core(core), b"")], source, 1)
+            login = trail.login
+            facts: dict[str, Value] = {
+                "command": command,
+                "scope": scope,
+                **({"of": [*of]} if of else {}),
+                **({"database_user": login} if login else {}),
+            }
+            core = Core(
+                v=SCHEMA_VERSION,
+                source=source,
+                n=1,
+                ts=time.time_ns() // 1_000,
+                kind="access",
+                action=action,
+                actor=_asker_of(paths, login),
+                actor_kind="user",
+                resource="trail",
+                outcome="ok",
+                facts=facts,
+            )
+            trail.note_access(encode_core(core), source)
     except (TrailBusyError, VaultError) as error:
         print(f"flowaudit: this reading is not recorded: {error}", file=sys.stderr)
-    except TrailError:
+    except TrailError as error:
         # a damaged trail, or one on a read-only medium: reading it must stay possible
-        return
+        if isinstance(paths.trail, DatabaseUrl):
+            print(f"flowaudit: this reading is not recorded: {error}", file=sys.stderr)
+
+
+def _asker_of(paths: TrailPaths, login: str | None) -> str | None:
+    """The token of who runs this command; without one if a database knows them by their log-in,
+    and the vault is closed to it.
+    """
+    try:
+        with open_vault(paths.vault, timeout_s=LOCK_TIMEOUT_S) as vault:
+            return asker(vault)
+    except VaultError:
+        if login is None:
+            raise
+        return None
 
 
 def _may_write(trail: Place) -> bool:
@@ -135,7 +154,7 @@ def _may_write(trail: Place) -> bool:
     return os.access(trail, os.W_OK) and os.access(trail.parent, os.W_OK)
 
 
-def asker(vault: Vault) -> str:
+def asker(vault: AnyVault) -> str:
     """The token of who runs this command."""
     return vault.token(f"os:{_login_name()}")
 

@@ -13,8 +13,8 @@ from ..trail.numbering import new_source
 from ..trail.opening import open_trail
 from ..trail.paths import TrailPaths
 from ..vault import opening
+from ..vault.base import AnyVault
 from ..vault.erasure import Person, find_person
-from ..vault.tokens import Vault
 
 __all__ = [
     "LOCK_TIMEOUT_S",
@@ -51,7 +51,7 @@ def add_person(parser: argparse.ArgumentParser) -> None:
 
 
 @contextmanager
-def open_vault(paths: TrailPaths) -> Iterator[Vault]:
+def open_vault(paths: TrailPaths) -> Iterator[AnyVault]:
     """The vault of a trail. Raises `VaultError` if there is none: none is made."""
     if not opening.vault_exists(paths.vault):
         raise VaultError(f"there is no vault at {paths.vault}")
@@ -59,7 +59,7 @@ def open_vault(paths: TrailPaths) -> Iterator[Vault]:
         yield vault
 
 
-def known_person(vault: Vault, asked: str) -> Person:
+def known_person(vault: AnyVault, asked: str) -> Person:
     """Whom an argument means. Raises `VaultError` if the vault has never met them."""
     person = find_person(vault, asked)
     if person is None:

@@ -4,8 +4,8 @@ import argparse
 import sys
 
 from ..report.words import printable
+from ..vault.base import is_token
 from ..vault.erasure import find_person, hold_of
-from ..vault.tokens import is_token
 from .options import add_format, add_trail, record_access, trail_paths
 from .output import print_csv, print_json
 from .persons import day_of, open_vault

@@ -131,6 +131,13 @@ class Note:
     def __str__(self) -> str:
         return f"{self.text}\n" + "".join(f"{line}\n" for line in self.signatures)
 
+    def last_signed_by(self, key: VerifierKey) -> bool:
+        """Whether the last of its lines is a valid signature of this key."""
+        try:
+            return bool(Note(self.text, self.signatures[-1:]).valid_signatures((key,)))
+        except ProofError:
+            return False
+
     def valid_signatures(self, keys: "tuple[VerifierKey, ...]") -> tuple[Signature, ...]:
         """Those of the signatures that one of these keys has made; each key once.
 

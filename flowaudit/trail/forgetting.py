@@ -6,17 +6,15 @@ of an erased token is either there for the cleaning to find, or written with its
 sealed only. That holds for live processes, for adopted spools and for imports alike.
 """
 
-import sqlite3
 import time
 from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
 import msgspec
 
-from ..errors import TrailBusyError, VaultError
+from ..errors import TrailBusyError, VaultBusyError, VaultError
 from ..event import SCHEMA_VERSION, Core, Value, encode_core
 from ..oplog import OPLOG
-from ..vault.guard import error_code
 from ..vault.opening import open_vault, vault_exists
 from ..vault.place import Place
 from .numbering import new_source
@@ -156,10 +154,9 @@ class Forgetting:
                 self.tokens = self._vault.erased()
                 self._vault.forget()
                 self._generation = number
+        except VaultBusyError as error:
+            raise TrailBusyError(f"it is not known who was erased: {error}") from error
         except VaultError as error:
-            code = error_code(error.__cause__)
-            if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-                raise TrailBusyError(f"it is not known who was erased: {error}") from error
             if not self._is_warned:
                 self._is_warned = True
                 OPLOG.warning("the vault does not say who was erased", error=str(error))

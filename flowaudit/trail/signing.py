@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from ..errors import ProofError
 from ..event import SCHEMA_VERSION, Core, Value, encode_core
 from ..proofs.checkpoint import Checkpoint
-from ..proofs.note import VerifierKey
+from ..proofs.note import Note, VerifierKey
 from .keychain import key_facts
 from .keys import load_verifier_key, make_key, read_key, write_public_key
 from .numbering import new_source
@@ -95,6 +95,21 @@ class Signer:
             if not self._paths.public_key.exists():
                 write_public_key(self._paths.public_key, public_half(self._key, origin))
         return self._key, None
+
+    def is_current(self, origin: str, newest: str) -> bool:
+        """Whether the key that this host has, or is about to have, signed the newest checkpoint
+        last: of two that did, the later one takes over. For a trail that many hosts write.
+        """
+        try:
+            note = Note.parse(newest)
+        except ProofError:
+            return False
+        for path in (self._next, self._paths.key):
+            if path.exists():
+                key = public_half(read_key(path), origin)
+                if note.last_signed_by(key):
+                    return True
+        return False
 
     def prepare(self) -> Ed25519PrivateKey:
         """Step 1: a key that is to follow the current one."""

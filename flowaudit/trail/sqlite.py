@@ -153,6 +153,15 @@ class Trail:
             raise
         return first
 
+    @property
+    def login(self) -> str | None:
+        """Nobody: a file knows no log-ins."""
+        return None
+
+    def note_access(self, core: bytes, source: str) -> None:
+        """Add the `access` event that tells of a reading, as the only one of its source."""
+        self.append([(core, b"")], source, 1)
+
     def without_erased(self, records: Records) -> Records:
         """Records as the last `append` has written them: of who is erased nothing personal."""
         sealed = self._forgetting.places(records)

@@ -68,6 +68,16 @@ class WritableTrail(Protocol):
                 so that two who bring in the same events cannot both.
         """
 
+    @property
+    def login(self) -> str | None:
+        """Whom the store itself knows the caller as; `None` where it knows nobody."""
+
+    def note_access(self, core: bytes, source: str) -> None:
+        """Add the `access` event that tells of a reading, as the only one of its source. A store
+        that knows its readers takes it from who may add nothing else, if it names `login` in
+        `facts.database_user`.
+        """
+
     def without_erased(self, records: Records) -> Records:
         """Records as the last `append` has written them: of who is erased nothing personal."""
 

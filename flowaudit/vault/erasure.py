@@ -5,11 +5,10 @@ the token is called erased, which every writer of events heeds from then on (`be
 trail is cleaned; the name that was kept to find the token by is dropped (`end_erasure`).
 """
 
-import sqlite3
 from dataclasses import dataclass
 
 from ..errors import VaultError
-from .tokens import Vault, is_token, spelled
+from .base import AnyVault, Database, is_token, spelled
 
 __all__ = [
     "Hold",
@@ -53,57 +52,58 @@ class Person:
         return tuple(t for t in (self.live, *self.erasing, self.erased) if t is not None)
 
 
-def find_person(vault: Vault, asked: str) -> Person | None:
+def find_person(vault: AnyVault, asked: str) -> Person | None:
     """Whom an identity or a token means; `None` if the vault has never met them."""
     return vault.ask(lambda db: _find(vault, db, asked))
 
 
-def begin_erasure(vault: Vault, person: Person, ts: int) -> None:
+def begin_erasure(vault: AnyVault, person: Person, ts: int) -> None:
     """The mapping and its salt are gone and the token is erased, durably when this returns.
 
     Raises `VaultError`, and changes nothing, while a legal hold stands.
     """
 
-    def step(db: sqlite3.Connection) -> None:
+    def step(db: Database) -> None:
         for token in person.tokens:
             hold = _hold(db, token)
             if hold is not None:
                 raise VaultError(f"a legal hold forbids to erase {token}: {hold.why}")
         for token in person.tokens:
             db.execute(
-                "INSERT OR IGNORE INTO erasing SELECT token, identity FROM person WHERE token = ?",
+                "INSERT INTO erasing SELECT token, identity FROM person WHERE token = ?"
+                " ON CONFLICT DO NOTHING",
                 (token,),
             )
             db.execute("DELETE FROM person WHERE token = ?", (token,))
-            db.execute("INSERT OR IGNORE INTO erased VALUES (?, ?)", (token, ts))
+            db.execute("INSERT INTO erased VALUES (?, ?) ON CONFLICT DO NOTHING", (token, ts))
         db.execute("UPDATE generation SET number = number + 1")
 
     vault.change(step)
     vault.forget()
 
 
-def end_erasure(vault: Vault, person: Person) -> None:
+def end_erasure(vault: AnyVault, person: Person) -> None:
     """The trail holds nothing personal of them any more: their name is dropped too."""
 
-    def step(db: sqlite3.Connection) -> None:
+    def step(db: Database) -> None:
         for token in person.tokens:
             db.execute("DELETE FROM erasing WHERE token = ?", (token,))
 
     vault.change(step)
 
 
-def hold_of(vault: Vault, token: str) -> Hold | None:
+def hold_of(vault: AnyVault, token: str) -> Hold | None:
     """The legal hold that stands on a token; `None` if there is none."""
     return vault.ask(lambda db: _hold(db, token))
 
 
-def place_hold(vault: Vault, token: str, hold: Hold) -> None:
+def place_hold(vault: AnyVault, token: str, hold: Hold) -> None:
     """Forbid to erase a person; a hold that stands already keeps its day and gets the new reason.
 
     Raises `VaultError` if the token is not a living person's.
     """
 
-    def step(db: sqlite3.Connection) -> None:
+    def step(db: Database) -> None:
         if db.execute("SELECT 1 FROM person WHERE token = ?", (token,)).fetchone() is None:
             raise VaultError(f"nothing is left to hold: the erasure of {token} has begun")
         db.execute(
@@ -115,15 +115,15 @@ def place_hold(vault: Vault, token: str, hold: Hold) -> None:
     vault.change(step)
 
 
-def release_hold(vault: Vault, token: str) -> None:
+def release_hold(vault: AnyVault, token: str) -> None:
     """Allow again to erase a person."""
-    vault.change(lambda db: db.execute("DELETE FROM hold WHERE token = ?", (token,)))
+    vault.change(lambda db: db.execute("DELETE FROM hold WHERE token = ?", (token,)) and None)
 
 
-def _find(vault: Vault, db: sqlite3.Connection, asked: str) -> Person | None:
+def _find(vault: AnyVault, db: Database, asked: str) -> Person | None:
     identity = spelled(asked)
     if is_token(asked):
-        row = db.execute("SELECT identity FROM erasing WHERE token = ?1", (asked,)).fetchone()
+        row = db.execute("SELECT identity FROM erasing WHERE token = ?", (asked,)).fetchone()
         gone = db.execute("SELECT ts FROM erased WHERE token = ?", (asked,)).fetchone()
         _, living = vault.row_of(db, "token", asked)
         if living is not None:
@@ -140,6 +140,6 @@ def _find(vault: Vault, db: sqlite3.Connection, asked: str) -> Person | None:
     return Person(identity, live, erasing)
 
 
-def _hold(db: sqlite3.Connection, token: str) -> Hold | None:
+def _hold(db: Database, token: str) -> Hold | None:
     row = db.execute("SELECT ts, why FROM hold WHERE token = ?", (token,)).fetchone()
     return Hold(int(row[0]), str(row[1])) if row else None

@@ -1,20 +1,25 @@
 """Opens a vault where it is."""
 
-from ..errors import VaultError
+from ..errors import MissingExtraError
+from .base import AnyVault
 from .place import DatabaseUrl, Place
 from .tokens import Vault
 
 __all__ = ["open_vault", "vault_exists"]
 
 
-def open_vault(place: Place, *, timeout_s: float = 10.0) -> Vault:
+def open_vault(place: Place, *, timeout_s: float = 10.0) -> AnyVault:
     """The vault of that place, whatever keeps it. Nothing is opened before its first question.
 
     Each question raises `VaultError` if the vault cannot answer within `timeout_s`.
     """
-    if isinstance(place, DatabaseUrl):
-        raise VaultError(f"{place} is a database, not a file")
-    return Vault(place, timeout_s=timeout_s)
+    if not isinstance(place, DatabaseUrl):
+        return Vault(place, timeout_s=timeout_s)
+    try:
+        from .postgres import PostgresVault
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("psycopg", "postgres") from error
+    return PostgresVault(place, timeout_s=timeout_s)
 
 
 def vault_exists(place: Place) -> bool:

@@ -16,8 +16,9 @@ from flowaudit.proofs.checkpoint import sign_checkpoint
 from flowaudit.proofs.merkle import Tree
 from flowaudit.proofs.note import VerifierKey
 from flowaudit.trail.check import verify_trail
-from flowaudit.trail.reader import TrailReader
-from flowaudit.trail.sqlite import Trail
+from flowaudit.trail.opening import open_reader, open_trail
+from flowaudit.trail.paths import TrailPaths
+from tests.trail.stores import only_sqlite
 
 Sql = Callable[..., list[tuple[Any, ...]]]
 SIZE = 700
@@ -34,7 +35,7 @@ def records(count: int, source: str = "s" * 26, first: int = 1) -> list[tuple[by
 
 @pytest.fixture
 def grown(trail: Path) -> Path:
-    with Trail(trail) as writer:
+    with open_trail(trail) as writer:
         for start in range(0, SIZE, 50):
             writer.append(records(50, first=start + 1), "s" * 26, start + 50)
             if start in (100, 400):
@@ -53,7 +54,7 @@ def test_a_clean_trail_holds(grown: Path) -> None:
     assert found.signed_by is not None
     assert found.signed_by.startswith("flowaudit/")
     assert found.checkpoint_size == SIZE
-    with TrailReader(grown) as reader:
+    with open_reader(grown) as reader:
         tree = Tree(0)
         from flowaudit.proofs.verify import entry_leaf
 
@@ -62,11 +63,12 @@ def test_a_clean_trail_holds(grown: Path) -> None:
 
 
 def test_an_empty_trail_holds(trail: Path) -> None:
-    with Trail(trail) as writer:
+    with open_trail(trail) as writer:
         writer.append([], "s" * 26, 0)
     assert verify_trail(trail).ok
 
 
+@only_sqlite
 def test_verifying_writes_nothing(grown: Path) -> None:
     before = {p.name: p.read_bytes() for p in grown.parent.iterdir() if p.is_file()}
     verify_trail(grown)
@@ -128,7 +130,7 @@ def rebuild(trail: Path, sql: Sql, size: int) -> None:
     from flowaudit.proofs.verify import entry_leaf
 
     tree = Tree()
-    with TrailReader(trail) as reader:
+    with open_reader(trail) as reader:
         tree.extend(entry_leaf(entry) for entry in reader.entries(0, size - 1))
     sql("DELETE FROM tile")
     for level, idx, hashes in tree.take_tiles():
@@ -155,8 +157,8 @@ def test_a_row_and_its_tile_rewritten_together_are_named(grown: Path, sql: Sql) 
     sql("UPDATE event SET core = replace(core, 'GET', 'PUT') WHERE seq = 301")
     [(core,)] = sql("SELECT core FROM event WHERE seq = 301")
     [(personal, salt)] = sql("SELECT personal, salt FROM event WHERE seq = 301")
-    sealed = hashlib.sha256(b"\x02" + salt + personal.encode()).digest() if salt else bytes(32)
-    leaf = hashlib.sha256(b"\x00" + core.encode() + sealed).digest()
+    sealed = hashlib.sha256(b"\x02" + salt + as_bytes(personal)).digest() if salt else bytes(32)
+    leaf = hashlib.sha256(b"\x00" + as_bytes(core) + sealed).digest()
     [(hashes,)] = sql("SELECT hashes FROM tile WHERE level = 0 AND idx = 1")
     at = (301 - 256) * 32
     sql(
@@ -181,7 +183,7 @@ def test_a_whole_rewrite_is_found_by_the_last_checkpoint_before(grown: Path, sql
 def test_a_forged_checkpoint_is_found(grown: Path, sql: Sql) -> None:
     sql("UPDATE event SET core = replace(core, 'GET', 'PUT') WHERE seq = 301")
     rebuild(grown, sql, SIZE)
-    with TrailReader(grown) as reader:
+    with open_reader(grown) as reader:
         origin = reader.origin
         from flowaudit.proofs.merkle import frontier_root, split_hashes
 
@@ -202,9 +204,13 @@ def test_a_salt_and_personal_part_taken_away_is_found(grown: Path, sql: Sql) -> 
     assert "changed" in found[0][1]
 
 
+def as_bytes(value: str | bytes) -> bytes:
+    return value if isinstance(value, bytes) else value.encode()
+
+
 def seal_row(sql: Sql, seq: int) -> None:
     [(personal, salt)] = sql("SELECT personal, salt FROM event WHERE seq = ?", seq)
-    sealed = hashlib.sha256(b"\x02" + salt + personal.encode()).digest()
+    sealed = hashlib.sha256(b"\x02" + salt + as_bytes(personal)).digest()
     sql("UPDATE event SET personal = NULL, salt = NULL, sealed = ? WHERE seq = ?", sealed, seq)
 
 
@@ -216,7 +222,7 @@ def test_an_erasure_that_no_event_tells_is_found(grown: Path, sql: Sql) -> None:
 def test_an_erasure_that_an_event_tells_holds(grown: Path, sql: Sql) -> None:
     facts = {"erases": {"tokens": ["t" * 52], "seqs": [[300, 301]]}}
     core = Core(v=1, source="e" * 26, n=1, ts=1, kind="ops", action="erase", facts=facts)
-    with Trail(grown) as writer:
+    with open_trail(grown) as writer:
         writer.append([(encode_core(core), b"")], "e" * 26, 1)
     for seq in (300, 301):
         if seq % 3 != 2:
@@ -254,7 +260,7 @@ def test_other_damage_is_said(grown: Path, sql: Sql, statement: str, says: str) 
 
 
 def test_numbers_must_be_whole(trail: Path) -> None:
-    with Trail(trail) as writer:
+    with open_trail(trail) as writer:
         writer.append(records(5) + records(5, first=8), "s" * 26, 12)
         writer.append(records(2, first=8), "s" * 26, 12)
     found = problems(trail)
@@ -271,21 +277,21 @@ def test_a_gap_event_explains_missing_numbers(trail: Path) -> None:
         kind="gap",
         facts={"source": "s" * 26, "first": 6, "last": 7},
     )
-    with Trail(trail) as writer:
+    with open_trail(trail) as writer:
         writer.append(records(5) + records(5, first=8), "s" * 26, 12)
         writer.append([(encode_core(gap), b"")], "s" * 26, 13)
     assert verify_trail(trail).ok
 
 
 def test_another_key_is_not_believed(grown: Path) -> None:
-    with TrailReader(grown) as reader:
+    with open_reader(grown) as reader:
         name = reader.origin
     other = VerifierKey(name, Ed25519PrivateKey.generate().public_key().public_bytes_raw())
     assert not verify_trail(grown, key=other).ok
 
 
 def test_without_a_public_key_nothing_counts_as_signed(grown: Path) -> None:
-    (grown.parent / "t.db.pub").unlink()
+    TrailPaths.of(grown).public_key.unlink()
     found = verify_trail(grown)
     assert not found.ok
     assert found.signed_by is None
@@ -299,10 +305,11 @@ def test_what_is_no_trail_is_refused(tmp_path: Path, content: bytes) -> None:
         verify_trail(file)
 
 
+@only_sqlite
 def test_random_damage_to_the_file_is_never_a_yes(grown: Path, sql: Sql) -> None:
     """Any byte of the file changed: refused, found, or without any effect on what is read."""
     sql("PRAGMA wal_checkpoint(TRUNCATE)")
-    with TrailReader(grown) as reader:
+    with open_reader(grown) as reader:
         whole = list(reader.entries())
     data = grown.read_bytes()
     rng = random.Random(7)
@@ -316,7 +323,7 @@ def test_random_damage_to_the_file_is_never_a_yes(grown: Path, sql: Sql) -> None
         except NotATrailError:
             continue
         if found.ok:
-            with TrailReader(grown) as reader:
+            with open_reader(grown) as reader:
                 assert list(reader.entries()) == whole
 
 
@@ -345,7 +352,7 @@ def test_what_is_wrong_itself_is_named_before_what_follows(grown: Path, sql: Sql
     """The event that tells an erasure is gone: that entry, not those whose erasure it told."""
     facts = {"erases": {"tokens": ["t" * 52], "seqs": [[300, 300]]}}
     core = Core(v=1, source="e" * 26, n=1, ts=1, kind="ops", action="erase", facts=facts)
-    with Trail(grown) as writer:
+    with open_trail(grown) as writer:
         writer.append([(encode_core(core), b"")], "e" * 26, 1)
     seal_row(sql, 300)
     assert verify_trail(grown).first_bad is None

@@ -25,11 +25,13 @@ from flowaudit.proofs.merkle import seal
 from flowaudit.trail.check import verify_trail
 from flowaudit.trail.erasing import erase_tokens
 from flowaudit.trail.forgetting import RANGES_AT_ONCE, ErasureNote, Forgetting, names_any, ranges_of
+from flowaudit.trail.opening import open_reader, open_trail
 from flowaudit.trail.paths import TrailPaths
-from flowaudit.trail.reader import TrailReader
 from flowaudit.trail.sqlite import Trail
 from flowaudit.vault.erasure import begin_erasure, find_person
+from flowaudit.vault.opening import open_vault
 from flowaudit.vault.tokens import Token, Vault
+from tests.trail.stores import bytes_of, folder_of, only_sqlite
 
 Events = Callable[..., list[dict[str, Any]]]
 ANN, BOB = "user:ann-secret", "user:bob-secret"
@@ -44,14 +46,8 @@ def erase(trail: Path, who: str, *more: str) -> int:
     return main(["erase", who, "--trail", str(trail), "--yes", *more])
 
 
-def bytes_beside(trail: Path) -> bytes:
-    """All bytes of the trail, its vault, their logs and the spools."""
-    files = [path for path in trail.parent.rglob("t.db*") if path.is_file()]
-    return b"".join(path.read_bytes() for path in [*files, *trail.parent.rglob("*.ring")])
-
-
 def erase_events(trail: Path) -> list[dict[str, Any]]:
-    with TrailReader(trail) as reader:
+    with open_reader(trail) as reader:
         cores = [json.loads(entry.core) for entry in reader.entries()]
     return [core for core in cores if core.get("action") == "erase"]
 
@@ -68,7 +64,7 @@ def two(make_audit: Callable[..., FlowAudit], trail: Path) -> tuple[str, str]:
     audit.record("auth", "grant", target=ANN, role="ann-role")
     audit.record("auth", "grant", target=BOB, role="bob-role")
     audit.close()
-    with Vault(TrailPaths.of(trail).vault) as vault:
+    with open_vault(TrailPaths.of(trail).vault) as vault:
         return vault.token(ANN), vault.token(BOB)
 
 
@@ -76,13 +72,13 @@ def test_a_persons_part_is_gone_to_the_byte_and_the_trail_holds(
     two: tuple[str, str], trail: Path
 ) -> None:
     for text in (b"ann-notes-7", b"ann-secret", b"by-hand-for-ann", b"ann-role"):
-        assert text in bytes_beside(trail)
-    with TrailReader(trail) as reader:
+        assert text in bytes_of(trail)
+    with open_reader(trail) as reader:
         before = {e.seq: (e.core, e.personal) for e in reader.entries()}
         ann_salts = [e.salt for e in reader.entries() if e.salt and two[0].encode() in e.core]
     checked = verify_trail(trail)
     assert erase(trail, ANN) == 0
-    left = bytes_beside(trail)
+    left = bytes_of(trail)
     gone = (b"ann-notes", b"ann-secret", b"by-hand-for-ann", b"ann-through", b"ann-role")
     assert [text for text in gone if text in left] == []
     assert [salt for salt in ann_salts if salt in left] == []
@@ -91,7 +87,7 @@ def test_a_persons_part_is_gone_to_the_byte_and_the_trail_holds(
     found = verify_trail(trail)
     assert found.ok, found.problems
     assert found.erased == 303
-    with TrailReader(trail) as reader:
+    with open_reader(trail) as reader:
         after = {e.seq: e for e in reader.entries()}
     for seq, (core, personal) in before.items():
         assert after[seq].core == core
@@ -120,7 +116,7 @@ def test_the_same_person_gets_a_new_token_in_a_process_that_goes_on(
     assert old["actor"] == late["actor"] != new["actor"]
     assert ("data" in old, "data" in late) == (False, False)
     assert new["data"]["what"] == "later"
-    assert b"at-once-after" not in bytes_beside(trail)
+    assert b"at-once-after" not in bytes_of(trail)
     assert [len(event["facts"]["erases"]["seqs"]) for event in erase_events(trail)] == [1, 1]
     assert verify_trail(trail).ok
 
@@ -173,7 +169,7 @@ def test_erased_while_other_processes_write_that_persons_events(
     start: Callable[..., "subprocess.Popen[str]"], trail: Path, tmp_path: Path, events: Events
 ) -> None:
     apps = [start(), start()]
-    with Vault(TrailPaths.of(trail).vault) as vault:
+    with open_vault(TrailPaths.of(trail).vault) as vault:
         old = vault.token(ANN)
     assert erase(trail, ANN) == 0
     time.sleep(0.5)
@@ -205,7 +201,7 @@ def test_what_a_killed_process_left_in_its_spool_comes_without_it(
     time.sleep(0.1)
     (tmp_path / "stop").touch()
     assert app.wait(30) == -signal.SIGKILL
-    assert b"ann-notes" in bytes_beside(trail)
+    assert b"ann-notes" in bytes_of(trail)
     if who_adopts == "app":
         audit = make_audit()
         audit.record("note", x=1)
@@ -214,12 +210,13 @@ def test_what_a_killed_process_left_in_its_spool_comes_without_it(
         argv = ["--yes"] if who_adopts == "erase" else []
         person = [ANN] if who_adopts == "erase" else []
         assert main([who_adopts, *person, "--trail", str(trail), *argv]) == 0
-    assert not list(trail.parent.rglob("*.ring"))
-    assert b"ann-notes" not in bytes_beside(trail)
+    assert not list(folder_of(trail).rglob("*.ring"))
+    assert b"ann-notes" not in bytes_of(trail)
     found = verify_trail(trail)
     assert found.ok, found.problems
 
 
+@only_sqlite
 def test_an_erasure_waits_for_the_lock_and_leaves_nothing_half_done(
     two: tuple[str, str],
     trail: Path,
@@ -244,7 +241,7 @@ def test_an_erasure_waits_for_the_lock_and_leaves_nothing_half_done(
         holder.kill()
         holder.communicate(timeout=30)
     assert erase(trail, ANN) == 0
-    assert b"ann-" not in bytes_beside(trail)
+    assert b"ann-" not in bytes_of(trail)
     assert verify_trail(trail).ok
 
 
@@ -263,13 +260,13 @@ def test_broken_off_anywhere_a_second_run_completes_it(
         broken.setattr(f"flowaudit.cli.erase.{step}", stop)
         assert erase(trail, ANN) == 130
     assert verify_trail(trail).ok
-    with Vault(TrailPaths.of(trail).vault) as vault:
+    with open_vault(TrailPaths.of(trail).vault) as vault:
         assert vault.find(ANN) is None
     if step == "_truncate" and by == "identity":
         assert erase(trail, ANN) == 2  # nothing is left that leads from the name to the token
         by = "token"
     assert erase(trail, ANN if by == "identity" else two[0]) == 0
-    assert b"ann-" not in bytes_beside(trail)
+    assert b"ann-" not in bytes_of(trail)
     assert verify_trail(trail).ok
     assert verify_trail(trail).erased == 303
 
@@ -277,7 +274,7 @@ def test_broken_off_anywhere_a_second_run_completes_it(
 def test_killed_in_the_middle_a_second_run_completes_it(two: tuple[str, str], trail: Path) -> None:
     code = (
         "import os, sys; import flowaudit.trail.erasing as e; from flowaudit.cli import main;"
-        "from flowaudit.trail.sqlite import Trail;"
+        "from flowaudit.trail.opening import open_trail; Trail = type(open_trail(sys.argv[4]));"
         "e.AT_ONCE = 50; real = Trail.erase; calls = [];\n"
         "def erase(*a):\n"
         "    calls.append(real(*a)); len(calls) == 3 and os.kill(os.getpid(), 9)\n"
@@ -290,7 +287,7 @@ def test_killed_in_the_middle_a_second_run_completes_it(two: tuple[str, str], tr
     found = verify_trail(trail)
     assert (found.ok, found.erased) == (True, 150), found.problems
     assert erase(trail, ANN) == 0
-    assert b"ann-" not in bytes_beside(trail)
+    assert b"ann-" not in bytes_of(trail)
     found = verify_trail(trail)
     assert (found.ok, found.erased) == (True, 303)
 
@@ -302,13 +299,14 @@ def test_two_erasing_at_once_do_it_once(two: tuple[str, str], trail: Path) -> No
     assert {process.returncode for process in both} <= {0, 2}
     told = [json.loads(output)["events"] for output in outputs if output]
     assert sum(told) == 303
-    assert b"ann-" not in bytes_beside(trail)
+    assert b"ann-" not in bytes_of(trail)
     found = verify_trail(trail)
     assert (found.ok, found.erased) == (True, 303), found.problems
     seqs = [s for event in erase_events(trail) for s in event["facts"]["erases"].get("seqs", [])]
     assert sum(last - first + 1 for first, last in seqs) == 303
 
 
+@only_sqlite
 def test_it_says_when_a_reader_keeps_the_log(
     two: tuple[str, str],
     trail: Path,
@@ -316,19 +314,20 @@ def test_it_says_when_a_reader_keeps_the_log(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("flowaudit.trail.sqlite.BUSY_S", 0.1)
-    with TrailReader(trail):
+    with open_reader(trail):
         assert erase(trail, ANN) == 0
         said = capsys.readouterr().out
     assert f"A reader holds on to {trail}-wal" in said
     assert f"flowaudit erase {two[0]}" in said
     assert erase(trail, two[0]) == 0
     assert "A reader holds" not in capsys.readouterr().out
-    assert b"ann-" not in bytes_beside(trail)
+    assert b"ann-" not in bytes_of(trail)
 
 
+@only_sqlite
 def test_a_row_that_no_erasure_covers_is_reported(two: tuple[str, str], trail: Path) -> None:
     assert erase(trail, ANN) == 0
-    with Trail(trail) as writer, writer._transaction() as db:
+    with open_trail(trail) as writer, writer._transaction() as db:
         [(seq,)] = db.execute("SELECT max(seq) FROM event WHERE personal IS NOT NULL").fetchall()
         [(salt, text)] = db.execute(
             "SELECT salt, CAST(personal AS BLOB) FROM event WHERE seq = ?", (seq,)
@@ -348,7 +347,7 @@ def test_an_erasure_in_many_places_is_told_in_several_events(trail: Path) -> Non
     for n in range(1, size + 1):
         core = Core(v=1, source=source, n=n, ts=n, kind="note", actor=token if n % 2 else other)
         records.append((encode_core(core), encode_personal(Personal(path=f"/{n}"))))
-    with Trail(trail) as writer:
+    with open_trail(trail) as writer:
         writer.append(records, source, size)
         assert erase_tokens(writer, [token], ErasureNote([token])) == size // 2
     cores = erase_events(trail)
@@ -361,13 +360,13 @@ def test_an_erasure_in_many_places_is_told_in_several_events(trail: Path) -> Non
 @pytest.mark.parametrize("share", [0.1, 0.9], ids=lambda share: f"{share:.0%} of all")
 def test_events_of_every_size_leave_no_bytes(trail: Path, share: float) -> None:
     dice, source, paths = random.Random(8), "s" * 26, TrailPaths.of(trail)
-    with Vault(paths.vault) as vault:
+    with open_vault(paths.vault) as vault:
         for i in range(200):
             vault.token(f"user:other-{i}")
         tokens = vault.token(ANN), vault.token(BOB)
     marks: list[bytes] = []
     n = 0
-    with Trail(trail) as writer:
+    with open_trail(trail) as writer:
         for group in (1, 500, 30, 1, 700, 250):
             records = []
             for _ in range(group):
@@ -380,7 +379,7 @@ def test_events_of_every_size_leave_no_bytes(trail: Path, share: float) -> None:
                 records.append((encode_core(core), encode_personal(personal)))
             writer.append(records, source, n)
     assert erase(trail, ANN) == 0
-    left = bytes_beside(trail)
+    left = bytes_of(trail)
     assert [mark for mark in [*marks, ANN.encode()] if mark in left] == []
     found = verify_trail(trail)
     assert (found.ok, found.erased) == (True, len(marks)), found.problems
@@ -433,7 +432,7 @@ def test_ranges_cover_each_number_once() -> None:
 
 
 def test_entries_of_finds_each_once_in_order(two: tuple[str, str], trail: Path) -> None:
-    with TrailReader(trail) as reader:
+    with open_reader(trail) as reader:
         expected = [e.seq for e in reader.entries() if names_any(e.core, e.personal, [*two])]
         found = list(reader.entries_of(two))
         part = list(reader.entries_of(two, 100, 201))
@@ -442,6 +441,7 @@ def test_entries_of_finds_each_once_in_order(two: tuple[str, str], trail: Path) 
     assert [entry.seq for entry in part] == [seq for seq in expected if 100 <= seq <= 200]
 
 
+@only_sqlite
 def test_a_vault_that_cannot_be_read_does_not_stop_the_trail(trail: Path) -> None:
     paths = TrailPaths.of(trail)
     paths.vault.write_bytes(b"no vault at all, but text " * 100)
@@ -455,6 +455,7 @@ def test_a_vault_that_cannot_be_read_does_not_stop_the_trail(trail: Path) -> Non
     ]
 
 
+@only_sqlite
 def test_a_vault_that_is_locked_holds_the_commit_back(
     trail: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -480,10 +481,10 @@ def test_emitted_lines_say_nothing_personal_of_who_is_erased(
     audit = make_audit(emit="whole", group_ms=1)
     act(audit, ANN, "first-words")
     assert audit.flush()
-    with Vault(TrailPaths.of(trail).vault) as vault:
+    with open_vault(TrailPaths.of(trail).vault) as vault:
         person = find_person(vault, ANN)
         assert person is not None
-        begin_erasure(Vault(trail.parent / "t.db.vault"), person, 1)
+        begin_erasure(vault, person, 1)
         old = Token(person.tokens[0])
     act(audit, old, "last-words")
     audit.close()
@@ -493,7 +494,7 @@ def test_emitted_lines_say_nothing_personal_of_who_is_erased(
 
 
 def test_a_token_asked_for_before_an_erasure_is_not_remembered_after_it(trail: Path) -> None:
-    vault = Vault(TrailPaths.of(trail).vault)
+    vault = open_vault(TrailPaths.of(trail).vault)
     real, asked, go = vault._insert, threading.Event(), threading.Event()
 
     def slow(*args: Any) -> str:

@@ -37,6 +37,11 @@ print(peak)
 
 
 @pytest.fixture
+def store() -> str:
+    return "sqlite"  # what a file may hold that is no trail
+
+
+@pytest.fixture
 def grown(trail: Path) -> Path:
     cores = [
         encode_core(Core(v=1, source="s" * 26, n=n, ts=n, kind="note", status=200))

@@ -10,8 +10,7 @@ from flowaudit.cli import main
 from flowaudit.event import Core, Personal, encode_core, encode_personal
 from flowaudit.proofs.checkpoint import Checkpoint
 from flowaudit.trail.check import verify_trail
-from flowaudit.trail.reader import TrailReader
-from flowaudit.trail.sqlite import Trail
+from flowaudit.trail.opening import open_reader, open_trail
 from flowaudit.trail.verification import Verification
 
 Sql = Callable[..., list[tuple[Any, ...]]]
@@ -25,12 +24,12 @@ def grow(trail: Path, source: str, first: int, count: int) -> None:
         )
         for n in range(first, first + count)
     ]
-    with Trail(trail) as writer:
+    with open_trail(trail) as writer:
         writer.append(records, source * 26, first + count - 1)
 
 
 def newest(trail: Path) -> Checkpoint:
-    with TrailReader(trail) as reader:
+    with open_reader(trail) as reader:
         note = reader.newest_checkpoint()
     assert note is not None
     return Checkpoint.parse(note)

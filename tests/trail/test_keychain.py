@@ -1,6 +1,5 @@
 """Keys that follow one another, told in the trail: each believed as far as another vouches."""
 
-import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -15,9 +14,10 @@ from flowaudit.event import Core, encode_core
 from flowaudit.proofs.note import VerifierKey
 from flowaudit.trail.check import verify_trail
 from flowaudit.trail.keys import load_verifier_key
+from flowaudit.trail.opening import open_reader, open_trail
 from flowaudit.trail.paths import TrailPaths
 from flowaudit.trail.signing import Signer
-from flowaudit.trail.sqlite import Trail
+from tests.trail.stores import only_sqlite
 
 Sql = Callable[..., list[tuple[Any, ...]]]
 Events = Callable[..., list[dict[str, Any]]]
@@ -25,7 +25,7 @@ Events = Callable[..., list[dict[str, Any]]]
 
 def grow(trail: Path, n: int) -> None:
     core = Core(v=1, source="s" * 26, n=n, ts=n, kind="note")
-    with Trail(trail) as writer:
+    with open_trail(trail) as writer:
         writer.append([(encode_core(core), b"")], "s" * 26, n, running="boot")
 
 
@@ -43,7 +43,7 @@ def keys(trail: Path) -> list[VerifierKey]:
         grow(trail, n)
         found.append(public(trail))
         if n < 3:
-            with Trail(trail) as writer:
+            with open_trail(trail) as writer:
                 assert writer.replace_key() == (found[-1], public(trail))
     return found
 
@@ -78,11 +78,12 @@ def test_a_key_that_nobody_vouches_for_leads_nowhere(
     assert not verify_trail(trail, key=VerifierKey(keys[0].name, public(other).public)).ok
 
 
+@only_sqlite
 def test_a_retired_key_signs_no_more(trail: Path, keys: list[VerifierKey], sql: Sql) -> None:
     """A thief with the old key: what it signs later does not count, whoever is trusted."""
     paths = TrailPaths.of(trail)
     current = paths.key.read_bytes()
-    with Trail(trail) as writer:
+    with open_trail(trail) as writer:
         writer.replace_key()
     paths.key.write_bytes(current)  # the thief's copy of what was retired just now
     grow(trail, 4)
@@ -94,7 +95,7 @@ def test_a_retired_key_signs_no_more(trail: Path, keys: list[VerifierKey], sql: 
 def test_a_revoked_key_does_not_vouch_for_the_next(trail: Path) -> None:
     grow(trail, 1)
     old = public(trail)
-    with Trail(trail) as writer:
+    with open_trail(trail) as writer:
         assert writer.replace_key(is_revoked=True, why="stolen") == (old, public(trail))
     grow(trail, 2)
     assert verify_trail(trail).ok
@@ -125,11 +126,11 @@ def test_a_rotation_that_was_stopped_leaves_one_key(
     old = public(trail)
     with monkeypatch.context() as stopped:
         if step.startswith("before"):
-            stopped.setattr(Trail, "_tell_of_key", _stop)
+            stopped.setattr(type(open_trail(trail)), "_tell_of_key", _stop)
         else:
             stopped.setattr(Signer, "_complete", lambda *_: None)
             stopped.setattr("flowaudit.trail.signing.os.replace", _stop)
-        with closing(Trail(trail)) as writer:
+        with closing(open_trail(trail)) as writer:
             try:
                 writer.replace_key()
             except TrailWriteError:
@@ -138,7 +139,7 @@ def test_a_rotation_that_was_stopped_leaves_one_key(
     assert (public(trail) == old) == step.startswith("before")
     found = verify_trail(trail, key=old)
     assert found.ok, found.problems
-    with Trail(trail) as writer:
+    with open_trail(trail) as writer:
         writer.replace_key()
     assert verify_trail(trail, key=old).ok
 
@@ -147,6 +148,7 @@ def _stop(*_: object) -> None:
     raise TrailWriteError("stopped here")
 
 
+@only_sqlite
 def test_a_key_whose_file_was_lost_is_replaced_and_that_is_told(
     trail: Path, events: Events
 ) -> None:
@@ -166,20 +168,20 @@ def test_an_event_of_a_key_that_is_none_is_found(trail: Path) -> None:
     core = Core(
         v=1, source="k" * 26, n=1, ts=1, kind="ops", action="key", facts={"key": {"created": "x"}}
     )
-    with Trail(trail) as writer:
+    with open_trail(trail) as writer:
         writer.append([(encode_core(core), b"")], "k" * 26, 1)
     [problem] = verify_trail(trail).problems
     assert "a key that is none" in problem.what
 
 
 def test_an_old_trail_that_never_told_of_its_first_key_holds(trail: Path) -> None:
-    with Trail(trail) as writer:  # as an import does
+    with open_trail(trail) as writer:  # as an import does
         writer.append([(encode_core(Core(v=1, source="i" * 26, n=1, ts=1, kind="note")), b"")],
                       "i" * 26, 1)  # fmt: skip
     old = public(trail)
-    with closing(sqlite3.connect(trail)) as db:
-        assert not db.execute("SELECT 1 FROM event WHERE core LIKE '%created%'").fetchone()
-    with Trail(trail) as writer:
+    with open_reader(trail) as reader:
+        assert not any(b"created" in entry.core for entry in reader.entries())
+    with open_trail(trail) as writer:
         writer.replace_key()
     for key in (old, public(trail)):
         assert verify_trail(trail, key=key).ok

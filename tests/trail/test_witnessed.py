@@ -13,10 +13,11 @@ from flowaudit import FlowAudit
 from flowaudit.cli import main
 from flowaudit.event import SCHEMA_VERSION, Core, Personal, encode_core, encode_personal
 from flowaudit.trail.check import verify_trail
+from flowaudit.trail.opening import open_reader, open_trail
 from flowaudit.trail.paths import TrailPaths
 from flowaudit.trail.publishing import Publisher, published_notes
-from flowaudit.trail.reader import TrailReader
 from flowaudit.trail.sqlite import Trail
+from tests.trail.stores import only_sqlite
 
 SOURCE = "s" * 26
 Problems = list[str]
@@ -38,12 +39,12 @@ def grow(trail: Path, count: int, *, start: int = 1, ts: int = 1) -> None:
         )
         for n in range(start, start + count)
     ]
-    with Trail(trail) as writer:
+    with open_trail(trail) as writer:
         writer.append(records, SOURCE, start + count - 1)
 
 
 def newest(trail: Path) -> str:
-    with TrailReader(trail) as reader:
+    with open_reader(trail) as reader:
         return list(reader.checkpoints())[-1][1]
 
 
@@ -68,6 +69,7 @@ def copied(trail: Path, to: Path) -> None:
             shutil.copy(path, to / path.name)
 
 
+@only_sqlite
 @pytest.mark.parametrize("regrown", [0, 100, 200])
 def test_a_trail_rolled_back_is_found_also_when_it_grew_anew(
     trail: Path, tmp_path: Path, regrown: int
@@ -103,12 +105,13 @@ def test_a_note_of_somebody_else_or_none_at_all_is_no_witness(trail: Path, tmp_p
         assert "cannot be read" in problems(trail, broken)[0]
 
 
+@only_sqlite
 def test_a_trail_signed_anew_with_a_stolen_key_is_another_history(
     trail: Path, tmp_path: Path
 ) -> None:
     grow(trail, 10)
     note = newest(trail)
-    with TrailReader(trail) as reader:
+    with open_reader(trail) as reader:
         identifier = reader.origin.rpartition("/")[2]
     forged = tmp_path / "forged" / trail.name
     forged.parent.mkdir()

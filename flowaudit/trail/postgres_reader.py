@@ -1,0 +1,189 @@
+"""Reading a trail in PostgreSQL as it was stored, in one snapshot. Writes nothing.
+
+What a log-in may not see is not there: with the role `flowaudit_product` no entry has a personal
+part, with `flowaudit_security` none has a salt. Tiles, checkpoints and sources are the auditor's.
+"""
+
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, suppress
+from types import TracebackType
+from typing import Any, Final, Self
+
+import psycopg
+from psycopg import errors
+
+from ..errors import NotATrailError, TrailError
+from ..event import Entry
+from ..vault.link import Link
+from ..vault.place import DatabaseUrl
+from .forgetting import names_any
+from .postgres import ANSWER_S, postgres_error
+
+__all__ = ["PostgresReader", "check_is_database_trail"]
+
+RANGE: Final = 20_000
+"""Entries fetched in one query."""
+
+NOTES: Final = 1_000
+"""Checkpoints fetched in one query."""
+
+SMALLEST_SEQ: Final = -(2**63)
+LARGEST_SEQ: Final = 2**63 - 1
+
+_SNAPSHOT: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+_COLUMNS: Final = ("seq", "core", "personal", "salt", "sealed")
+_MAY_READ: Final = "SELECT " + ", ".join(
+    f"has_column_privilege('flowaudit.event', '{name}', 'SELECT')" for name in _COLUMNS
+)
+
+
+class PostgresReader:
+    """An open trail; promises as `ReadableTrail` has them.
+
+    Raises `NotATrailError` if the database holds none, `TrailError` for what this log-in may not
+    read.
+    """
+
+    def __init__(self, url: DatabaseUrl) -> None:
+        self.url = url
+        self._link = Link(url, timeout_s=ANSWER_S)
+        self._open = ExitStack()
+        try:
+            self._db = self._open.enter_context(self._link.transaction(_SNAPSHOT))
+            self.size, self.frontier = self._head()
+            [may] = self._all(_MAY_READ)
+        except psycopg.Error as error:
+            self.close()
+            raise _reading_error(error, url) from error
+        except BaseException:
+            self.close()
+            raise
+        self._columns = ", ".join(
+            name if is_allowed else f"NULL::bytea AS {name}"
+            for name, is_allowed in zip(_COLUMNS, may, strict=True)
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the reading transaction and close the connection."""
+        with suppress(psycopg.Error):  # what was read stands
+            self._open.close()
+        self._link.close()
+
+    def _head(self) -> tuple[int, bytes]:
+        rows = self._all("SELECT size, frontier FROM flowaudit.head")
+        if not rows or not isinstance(rows[0][0], int) or rows[0][0] < 0:
+            raise NotATrailError(f"{self.url} has no head: it was damaged")
+        return rows[0][0], rows[0][1] or b""
+
+    @property
+    def origin(self) -> str:
+        """The trail's name in checkpoints."""
+        rows = self._all("SELECT id FROM flowaudit.trail")
+        return f"flowaudit/{rows[0][0] or ''}" if rows else ""
+
+    def entries(self, first: int | None = None, last: int | None = None) -> Iterator[Entry]:
+        """Entries with `first` <= seq <= `last` in order of seq; a missing one is passed over."""
+        above = max(SMALLEST_SEQ + 1, first if first is not None else SMALLEST_SEQ + 1) - 1
+        end = min(last if last is not None else LARGEST_SEQ, LARGEST_SEQ)
+        while True:
+            rows = self._all(
+                f"SELECT {self._columns} FROM flowaudit.event"
+                " WHERE seq > %s AND seq <= %s ORDER BY seq LIMIT %s",
+                (above, end, RANGE),
+            )
+            for seq, core, personal, salt, sealed in rows:
+                yield Entry(seq=seq, core=core or b"", personal=personal, salt=salt, sealed=sealed)
+            if len(rows) < RANGE:
+                return
+            above = rows[-1][0]
+
+    def entries_of(
+        self, tokens: Collection[str], first: int = 0, end: int | None = None
+    ) -> Iterator[Entry]:
+        """Entries with `first` <= seq < `end` that are of one of these tokens (see `names_any`),
+        in order; without `end` to the last one.
+        """
+        end = self.last_seq() + 1 if end is None else end
+        wanted = [token.encode() for token in tokens]
+        for start in range(first, end, RANGE):
+            rows = self._all(
+                f"SELECT seq, core, personal FROM (SELECT {self._columns} FROM flowaudit.event"
+                " WHERE seq >= %s AND seq < %s) AS found WHERE EXISTS ("
+                "SELECT FROM unnest(%s::bytea[]) AS token"
+                " WHERE position(token IN core) > 0 OR position(token IN personal) > 0)"
+                " ORDER BY seq",
+                (start, min(start + RANGE, end), wanted),
+            )
+            for seq, core, personal in rows:
+                if names_any(core or b"", personal, tokens):
+                    yield Entry(seq=seq, core=core or b"", personal=personal)
+
+    def last_seq(self) -> int:
+        """The highest seq of a stored entry; -1 if there is none."""
+        [(seq,)] = self._all("SELECT max(seq) FROM flowaudit.event")
+        return -1 if seq is None else int(seq)
+
+    def tile(self, level: int, idx: int) -> bytes | None:
+        """A tile's hashes as stored."""
+        rows = self._all(
+            "SELECT hashes FROM flowaudit.tile WHERE level = %s AND idx = %s", (level, idx)
+        )
+        return rows[0][0] or b"" if rows else None
+
+    def tile_count(self) -> int:
+        """How many tiles are stored."""
+        return int(self._all("SELECT count(*) FROM flowaudit.tile")[0][0])
+
+    def checkpoints(
+        self, first: int = SMALLEST_SEQ, *, limit: int | None = None
+    ) -> Iterator[tuple[int, str]]:
+        """Checkpoints over at least `first` entries: their size and note, by rising size."""
+        above, left = max(first, SMALLEST_SEQ + 1) - 1, limit
+        while left is None or left > 0:
+            rows = self._all(
+                "SELECT size, note FROM flowaudit.checkpoint WHERE size > %s"
+                " ORDER BY size LIMIT %s",
+                (above, NOTES if left is None else min(left, NOTES)),
+            )
+            for size, note in rows:
+                yield size, note or ""
+            if len(rows) < NOTES:
+                return
+            above, left = rows[-1][0], None if left is None else left - len(rows)
+
+    def newest_checkpoint(self) -> str | None:
+        """The note of the checkpoint over most entries; `None` if nothing is signed."""
+        rows = self._all("SELECT note FROM flowaudit.checkpoint ORDER BY size DESC LIMIT 1")
+        return rows[0][0] or "" if rows else None
+
+    def sources(self) -> dict[str, int | None]:
+        """The last number that each source used up; `None` where that is no number any more."""
+        return dict(self._all("SELECT id, last_n FROM flowaudit.source"))
+
+    def _all(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        try:
+            return self._db.execute(sql, parameters, binary=True).fetchall()
+        except psycopg.Error as error:
+            raise _reading_error(error, self.url) from error
+
+
+def check_is_database_trail(url: DatabaseUrl) -> None:
+    """Raise `NotATrailError`, with a sentence for people, unless the database holds a trail."""
+    PostgresReader(url).close()
+
+
+def _reading_error(error: psycopg.Error, url: DatabaseUrl) -> TrailError:
+    if isinstance(error, errors.InsufficientPrivilege):
+        return TrailError(f"{url}: this log-in may not read that ({error.diag.message_primary})")
+    return postgres_error(error, url)
