@@ -36,8 +36,8 @@ class Clock:
 def recorded_events(audit: FlowAudit, *kinds: str) -> list[dict[str, Any]]:
     """What an audit has recorded so far, as flat events in order of `seq`.
 
-    Without `kinds`, all but `process` events and those that tell of signing keys. Waits until everything captured is in the trail;
-    raises `TimeoutError` if that takes longer than ten seconds.
+    Without `kinds`, all but `process` events and those that tell of signing keys. Waits until
+    everything captured is in the trail; raises `TimeoutError` if that takes over ten seconds.
     """
     if not audit.flush():
         raise TimeoutError(f"the trail {audit.paths.trail} takes no events")
