@@ -21,7 +21,7 @@ from .merkle import (
     split_hashes,
 )
 
-__all__ = ["check_tiles", "entry_leaf", "frontier_from_tiles", "is_sealed_only"]
+__all__ = ["check_tiles", "entry_leaf", "frontier_from_tiles", "is_sealed_only", "tile_problem"]
 
 ReadTile = Callable[[int, int], bytes | None]
 
@@ -51,16 +51,24 @@ def entry_leaf(entry: Entry) -> bytes:
     raise ProofError("its personal part, salt and sealed part do not fit together")
 
 
-def check_tiles(size: int, frontier: bytes, read_tile: ReadTile) -> Iterator[tuple[int, str]]:
+def check_tiles(
+    size: int,
+    frontier: bytes,
+    read_tile: ReadTile,
+    is_dropped: Callable[[int], bool] = lambda seq: False,
+) -> Iterator[tuple[int, str]]:
     """Hold every tile against its parent, and the right edge against the frontier.
 
     Yields (first seq under the tile, what is wrong), lowest level first. A full tile's parent is
-    one hash in the tile above; a partial tile has none yet and is judged by the frontier.
+    one hash in the tile above; a partial tile has none yet and is judged by the frontier. Full
+    tiles of leaves that are dropped, by their first seq, are passed over.
     """
     for level, width, last in edge_tiles(size):
         for idx in range(last + (1 if width else 0)):
+            if level == 0 and idx < last and is_dropped(idx * TILE_WIDTH):
+                continue
             expected = TILE_WIDTH if idx < last else width
-            problem = _tile_problem(level, idx, expected, read_tile)
+            problem = tile_problem(level, idx, expected, read_tile)
             if problem:
                 yield (idx * TILE_WIDTH) << (TILE_HEIGHT * level), problem
     try:
@@ -100,7 +108,8 @@ def frontier_from_tiles(size: int, read_tile: ReadTile) -> list[bytes]:
     return frontier
 
 
-def _tile_problem(level: int, idx: int, expected: int, read_tile: ReadTile) -> str | None:
+def tile_problem(level: int, idx: int, expected: int, read_tile: ReadTile) -> str | None:
+    """What is wrong with a tile of `expected` hashes by the one above it; `None` if nothing."""
     data = read_tile(level, idx)
     if data is None:
         return f"tile {level}/{idx} is missing"

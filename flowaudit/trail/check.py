@@ -23,6 +23,7 @@ from .marks import Marks
 from .opening import Given, open_reader
 from .paths import TrailPaths
 from .persons import person_problems
+from .ranges import Away
 from .rows import MAX_PROBLEMS, Rows
 from .store import ReadableTrail
 from .verification import KeySpan, Problem, Verification
@@ -80,6 +81,8 @@ def verify_trail(
             gaps=rows.gaps,
             witnessed=len(witnessed),
             since=_size_of(since, reader),
+            archived=sum(each.count for each in reader.away.ranges if each.state != "pruned"),
+            pruned=sum(each.count for each in reader.ranges if each.state == "pruned"),
             keys=tuple(KeySpan(str(key), first, last) for key, first, last in chain.spans()),
         )
 
@@ -116,13 +119,19 @@ def _tiles(reader: ReadableTrail) -> Iterator[Problem]:
     if reader.size > 2 * stored + TILE_WIDTH:
         yield Problem(stored, f"the head claims {reader.size} entries")
         return
-    for seq, what in check_tiles(reader.size, reader.frontier, reader.tile):
+    dropped = Away(reader.ranges)
+    for seq, what in check_tiles(
+        reader.size, reader.frontier, reader.tile, lambda seq: dropped.range_of(seq) is not None
+    ):
         yield Problem(seq, what)
     stray = reader.tile_count() - sum(
         idx + (1 if width else 0) for _, width, idx in edge_tiles(reader.size)
     )
-    if stray > 0:
-        yield Problem(None, f"{stray} tiles are stored that are not of this tree")
+    gone = sum(each.count for each in reader.ranges if each.state != "moving") // TILE_WIDTH
+    if stray > -gone:
+        yield Problem(None, f"{stray + gone} tiles are stored that are not of this tree")
+    for seq in reader.strays():
+        yield Problem(seq, "this entry has left the trail, and stands in it again")
 
 
 def _root64(reader: ReadableTrail) -> str:

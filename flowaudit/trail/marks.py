@@ -8,6 +8,7 @@ from ..proofs.checkpoint import Checkpoint
 from ..proofs.note import VerifierKey
 from ..proofs.paths import TileTree
 from .keychain import KeyChain, KeyFacts
+from .ranges import ends_away
 from .store import ReadableTrail
 from .verification import Problem
 
@@ -110,7 +111,7 @@ class Marks:
     def _compare(self, mark: Checkpoint, signer: VerifierKey) -> Iterator[Problem]:
         """Hold a signed root against the tiles; where one of them is wrong too, it says where."""
         self._longest = max(self._longest, mark.size)
-        if mark.size > self._tree.size:
+        if mark.size > self._tree.size or ends_away(self._reader.away, mark.size):
             return
         try:
             agrees = self._tree.root(mark.size) == mark.root

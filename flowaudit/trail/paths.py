@@ -28,8 +28,8 @@ __all__ = [
 APPLICATION_ID: Final = 0x666C6F77
 """`flow` in the header of the SQLite file."""
 
-FORMAT: Final = 1
-"""Version of the trail's tables, in `user_version`."""
+FORMAT: Final = 2
+"""Version of the trail's tables, in `user_version`. Format 1 had no table `archived`."""
 
 OF_DATABASE: Final = "flowaudit"
 """How the names of a database trail's files begin: its key and its spool."""
@@ -167,4 +167,4 @@ def check_identity(db: sqlite3.Connection, path: Path) -> None:
         )
     if version < 1:
         raise NotATrailError(f"{path} has trail format {version}, which there never was")
-    check_schema(db, path)
+    check_schema(db, path, version)

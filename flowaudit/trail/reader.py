@@ -16,6 +16,7 @@ from ..event import Entry
 from ..vault.guard import SQLITE_ERRORS, error_code
 from .forgetting import names_any
 from .paths import check_is_trail, read_only_uri, trail_error
+from .ranges import Away, Range, ranges_from
 
 __all__ = ["TrailReader"]
 
@@ -54,6 +55,8 @@ class TrailReader:
             self._db.text_factory = bytes
             self._db.execute("BEGIN")
             self.size, self.frontier = self._head()
+            self.ranges = self._ranges()
+            self.away = Away(self.ranges)
         except SQLITE_ERRORS as error:
             self._db.close()
             raise trail_error(error, self.path) from error
@@ -82,6 +85,16 @@ class TrailReader:
             raise NotATrailError(f"{self.path} has no head: it was damaged")
         return row[0], _bytes(row[1]) or b""
 
+    def _ranges(self) -> tuple[Range, ...]:
+        if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'archived'").fetchone():
+            return ()  # a trail of format 1
+        return ranges_from(
+            self._db.execute(
+                "SELECT first, last, state, place, file, first_ts, last_ts, told"
+                " FROM archived ORDER BY first"
+            )
+        )
+
     @property
     def origin(self) -> str:
         """The trail's name in checkpoints."""
@@ -89,12 +102,18 @@ class TrailReader:
         return "flowaudit/" + (_bytes(rows[0][0]) or b"").decode("utf-8", "replace") if rows else ""
 
     def entries(self, first: int | None = None, last: int | None = None) -> Iterator[Entry]:
-        """Entries with `first` <= seq <= `last` in order of seq; a missing one is passed over.
+        """Entries with `first` <= seq <= `last` in order of seq; a missing one is passed over,
+        and so is what stands in archives.
 
         One that holds more than any event comes without anything: it was damaged.
         """
-        above = (first if first is not None else SMALLEST_SEQ + 1) - 1
+        start = first if first is not None else SMALLEST_SEQ + 1
         end = last if last is not None else -SMALLEST_SEQ - 1
+        for piece in self.away.gaps(start, end):
+            yield from self._piece(*piece)
+
+    def _piece(self, first: int, end: int) -> Iterator[Entry]:
+        above = first - 1
         while True:
             try:
                 for row in self._rows(above, end):
@@ -105,7 +124,11 @@ class TrailReader:
                 if error_code(error) != sqlite3.SQLITE_TOOBIG:
                     raise trail_error(error, self.path) from error
             # sqlite3 reads one row ahead: the next one may be whole, and the one behind it not
-            [(above,)] = self._all("SELECT min(seq) FROM event WHERE seq > ?", (above,))
+            [(above,)] = self._all(
+                "SELECT min(seq) FROM event WHERE seq > ? AND seq <= ?", (above, end)
+            )
+            if above is None:
+                return
             yield self._alone(above)
 
     def _alone(self, seq: int) -> Entry:
@@ -150,13 +173,24 @@ class TrailReader:
                 (start, min(start + LOOK_RANGE, end), *wanted),
             )
             for seq, core, personal in rows:
-                if names_any(core or b"", personal, tokens):
+                is_here = self.away.range_of(seq) is None
+                if is_here and names_any(core or b"", personal, tokens):
                     yield Entry(seq=seq, core=core or b"", personal=personal)
 
     def last_seq(self) -> int:
-        """The highest seq of a stored entry; -1 if there is none."""
+        """The highest seq of an entry, stored here or in an archive; -1 if there is none."""
         [(seq,)] = self._all("SELECT max(seq) FROM event")
-        return -1 if seq is None else int(seq)
+        return max(-1 if seq is None else int(seq), self.ranges[-1].last if self.ranges else -1)
+
+    def strays(self) -> Iterator[int]:
+        """The first row of each range that has left the trail, and should have none."""
+        for each in self.ranges:
+            if each.state != "moving":
+                [(seq,)] = self._all(
+                    "SELECT min(seq) FROM event WHERE seq BETWEEN ? AND ?", (each.first, each.last)
+                )
+                if seq is not None:
+                    yield int(seq)
 
     def tile(self, level: int, idx: int) -> bytes | None:
         """A tile's hashes as stored."""

@@ -8,10 +8,11 @@ import msgspec
 from ..errors import ProofError
 from ..event import Entry
 from ..proofs.merkle import HASH_BYTES, TILE_WIDTH
-from ..proofs.verify import entry_leaf, is_sealed_only
+from ..proofs.verify import entry_leaf, is_sealed_only, tile_problem
 from .keychain import KeyFacts
 from .marks import Marks
 from .numbering import Numbering, merged, uncovered
+from .ranges import Away, Range
 from .store import ReadableTrail
 from .verification import Problem
 
@@ -67,10 +68,14 @@ class Rows:
         self._marks = marks
         self._first = first
         self._erases: list[tuple[int, int]] = []
+        self._dropped = Away(reader.ranges)
 
     def check(self) -> Iterator[Problem]:
         """Hold each row against the stored leaf, and each checkpoint that is passed."""
         reader, marks, expected, tile = self._reader, self._marks, self._first, (-1, b"")
+        begun_in = reader.away.range_of(expected) if expected else None
+        if begun_in is not None:
+            expected = begun_in.last + 1
         yield from marks.reach(expected)
         for entry in reader.entries(expected if expected else None):
             seq = entry.seq
@@ -78,23 +83,56 @@ class Rows:
                 yield Problem(seq, "the head does not cover this entry")
                 continue
             if seq > expected:
-                yield Problem(expected, _missing(expected, seq - 1))
+                yield from self._skip(expected, seq)
             expected = seq + 1
             if seq >= reader.size:
                 yield Problem(seq, "the head does not cover this entry")
                 continue
             if seq // TILE_WIDTH != tile[0]:
                 tile = (seq // TILE_WIDTH, reader.tile(0, seq // TILE_WIDTH) or b"")
+                yield from self._archived_tile(seq)
             what = _against_tile(entry, tile[1]) or self._take(entry)
             if what:
                 yield Problem(seq, what)
             if marks.next_size <= expected:
                 yield from marks.reach(expected)
         if expected < reader.size:
-            yield Problem(expected, _missing(expected, reader.size - 1))
+            yield from self._skip(expected, reader.size)
         yield from marks.end()
 
-    def _take(self, entry: Entry) -> str | None:
+    def _archived_tile(self, seq: int) -> Iterator[Problem]:
+        """An archive's leaves are made of its rows: it is the tile above that speaks of them."""
+        first = seq - seq % TILE_WIDTH
+        if self._dropped.range_of(seq) and tile_problem(
+            0, first // TILE_WIDTH, TILE_WIDTH, self._reader.tile
+        ):
+            last = first + TILE_WIDTH - 1
+            yield Problem(first, f"an archived entry from {first} to {last} was changed")
+
+    def _skip(self, first: int, end: int) -> Iterator[Problem]:
+        """What stands between two entries: ranges that are away, and entries that are missing."""
+        for each in self._reader.away.between(first, end):
+            if first < each.first:
+                yield Problem(first, _missing(first, each.first - 1))
+            yield from self._hear(each)
+            first = each.last + 1
+            yield from self._marks.reach(first)
+        if first < end:
+            yield Problem(first, _missing(first, end - 1))
+
+    def _hear(self, away: Range) -> Iterator[Problem]:
+        """Take what the trail has kept of entries that are not at hand."""
+        told = away.what_it_tells()
+        for source, first, last in told.runs:
+            what = self.numbering.see_run(source, first, last, away.first)
+            if what:
+                yield Problem(away.first, what)
+        for seq, core in told.events:
+            what = self._take(Entry(seq=seq, core=core.encode()), is_numbered=True)
+            if what:
+                yield Problem(seq, what)
+
+    def _take(self, entry: Entry, *, is_numbered: bool = False) -> str | None:
         """Note what an entry says of numbers, losses, erasures and keys; what is wrong with it."""
         try:
             seen = _GLANCE.decode(entry.core)
@@ -106,7 +144,7 @@ class Rows:
             return "this entry has no source and number"
         if is_sealed_only(entry):
             _extend(self.sealed, entry.seq)
-        what = self.numbering.see(seen.source, seen.n, entry.seq)
+        what = None if is_numbered else self.numbering.see(seen.source, seen.n, entry.seq)
         if facts is None:
             return what
         return self._told(entry.seq, seen, facts) or what

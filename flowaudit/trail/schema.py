@@ -29,22 +29,31 @@ TABLES: Final = {
     ),
     "checkpoint": "CREATE TABLE checkpoint (size INTEGER PRIMARY KEY, note TEXT)",
     "trail": "CREATE TABLE trail (one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT)",
+    "archived": (
+        "CREATE TABLE archived (first INTEGER PRIMARY KEY, last INTEGER, state TEXT, place TEXT,"
+        " file TEXT, first_ts INTEGER, last_ts INTEGER, told TEXT)"
+    ),
 }
 """Each table of ours with the statement that makes it, as SQLite keeps it."""
+
+NEW_IN: Final = {"archived": 2}
+"""The format that a table came with, where that is not the first."""
 
 MAX_OBJECTS: Final = 100
 """Tables that a trail's file may have; one that has more is none of ours."""
 
 
-def check_schema(db: sqlite3.Connection, path: Path) -> None:
-    """Raise `NotATrailError` unless an open file has our tables as we make them, and no view,
-    trigger or index. Other tables are let be.
+def check_schema(db: sqlite3.Connection, path: Path, version: int) -> None:
+    """Raise `NotATrailError` unless an open file has the tables of its format as we make them, and
+    no view, trigger or index. Other tables are let be.
     """
     rows = db.execute(
         "SELECT type, name, CAST(sql AS TEXT) FROM sqlite_master LIMIT ?", (MAX_OBJECTS,)
     ).fetchall()
     found = {name: sql for kind, name, sql in rows if kind == "table"}
     for name, sql in TABLES.items():
+        if NEW_IN.get(name, 1) > version:
+            continue
         if name not in found:
             raise NotATrailError(f"{path} has no table {name}: it was damaged")
         if found[name] != sql:

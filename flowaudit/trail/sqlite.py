@@ -9,7 +9,7 @@ import base64
 import os
 import sqlite3
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from hashlib import sha256
@@ -69,6 +69,10 @@ INSERT INTO head VALUES (1, 0, x'');
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {FORMAT};
 """
+
+
+_UPGRADE: Final = f"BEGIN IMMEDIATE; {TABLES['archived']}; PRAGMA user_version = {FORMAT}; COMMIT;"
+"""Makes a trail of format 1 one of format 2."""
 
 
 class Trail:
@@ -262,6 +266,24 @@ class Trail:
             self._signer.key(self._origin, _newest_note(db))
         return old, new
 
+    def change(
+        self,
+        step: Callable[[sqlite3.Connection], None],
+        records: Records = (),
+        source: str = "",
+        last_n: int = 0,
+    ) -> None:
+        """See `WritableTrail.change`."""
+        try:
+            with self._transaction() as db:
+                step(db)
+                if records:
+                    self._store(db, self._current_tree(db), records)
+                    _note_source(db, source, last_n, None)
+        except BaseException:
+            self._tree = None  # it may have leaves that were rolled back
+            raise
+
     def close(self) -> None:
         """Sign the head and close the file. A failure to sign leaves the trail valid."""
         self._forgetting.close()
@@ -398,6 +420,8 @@ class Trail:
                 db.executescript(
                     f"BEGIN; {_SCHEMA}INSERT INTO trail VALUES (1, '{identifier}'); COMMIT;"
                 )
+            elif db.execute("PRAGMA user_version").fetchone()[0] < FORMAT:
+                db.executescript(_UPGRADE)
             self._origin = "flowaudit/" + db.execute("SELECT id FROM trail").fetchone()[0]
         except BaseException:
             db.close()

@@ -4,14 +4,15 @@ SQLite (`sqlite.py`, `reader.py`) and PostgreSQL (`postgres.py`, `postgres_reade
 same tables and keep the same promises; `opening.py` picks the one that a trail's place asks for.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from ..event import Entry
 from ..proofs.note import VerifierKey
 from .forgetting import ErasureNote
 from .paths import TrailPaths
+from .ranges import Away, Range
 
 __all__ = ["ReadableTrail", "Records", "WritableTrail"]
 
@@ -127,6 +128,18 @@ class WritableTrail(Protocol):
             actor: token of who does it.
         """
 
+    def change(
+        self, step: Callable[[Any], None], records: Records = (), source: str = "", last_n: int = 0
+    ) -> None:
+        """Upkeep of the tables, and the events that tell of it, in one transaction.
+
+        Args:
+            step: does the upkeep; called with the connection, before the events are added.
+            records: the events; none if there is nothing to tell.
+            source: whose events these are.
+            last_n: its highest number that is used up with them.
+        """
+
     def truncate_log(self) -> bool:
         """Leave nothing of what was erased in the store's own log; False if that must wait."""
 
@@ -146,6 +159,10 @@ class ReadableTrail(Protocol):
     """How many entries the head covers."""
     frontier: bytes
     """Roots of complete subtrees, largest first, end to end."""
+    ranges: tuple[Range, ...]
+    """Ranges of entries that have left the trail, by rising place."""
+    away: Away
+    """Those of them whose entries this reader has not got."""
 
     def __enter__(self) -> Self: ...
 
@@ -161,7 +178,9 @@ class ReadableTrail(Protocol):
         """The trail's name in checkpoints; empty if it was removed."""
 
     def entries(self, first: int | None = None, last: int | None = None) -> Iterator[Entry]:
-        """Entries with `first` <= seq <= `last` in order of seq; a missing one is passed over."""
+        """Entries with `first` <= seq <= `last` in order of seq; a missing one is passed over,
+        and so is what is `away`.
+        """
 
     def entries_of(
         self, tokens: Collection[str], first: int = 0, end: int | None = None
@@ -171,7 +190,10 @@ class ReadableTrail(Protocol):
         """
 
     def last_seq(self) -> int:
-        """The highest seq of a stored entry; -1 if there is none."""
+        """The highest seq of an entry, stored here or in an archive; -1 if there is none."""
+
+    def strays(self) -> Iterator[int]:
+        """The first row of each range that has left the trail, and should have none."""
 
     def tile(self, level: int, idx: int) -> bytes | None:
         """A tile's hashes as stored."""

@@ -55,6 +55,10 @@ class Verification:
     """Checkpoints kept elsewhere that it was held against."""
     since: int = 0
     """Entries that were verified before, of which only the hashes were looked at."""
+    archived: int = 0
+    """Entries that stand in archives which were not looked at."""
+    pruned: int = 0
+    """Entries that were pruned: nobody has them."""
     keys: tuple[KeySpan, ...] = ()
     """Keys that may have signed it, by their order."""
 

@@ -6,6 +6,7 @@ from ..errors import ProofError
 from ..proofs.checkpoint import Checkpoint
 from ..proofs.note import VerifierKey
 from ..proofs.paths import TileTree
+from .ranges import ends_away
 from .store import ReadableTrail
 from .verification import Problem
 
@@ -45,7 +46,7 @@ def _against_one(
             f"the trail was cut or rolled back: {mark.size} entries were witnessed,"
             f" {reader.size} are here",
         )
-    else:
+    elif not ends_away(reader.away, mark.size):
         try:
             agrees = tree.root(mark.size) == mark.root
         except ProofError as error:

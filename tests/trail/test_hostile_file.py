@@ -52,7 +52,9 @@ def grown(trail: Path) -> Path:
     return trail
 
 
-@pytest.mark.parametrize("table", ["event", "tile", "head", "source", "checkpoint", "trail"])
+@pytest.mark.parametrize(
+    "table", ["event", "tile", "head", "source", "checkpoint", "trail", "archived"]
+)
 @pytest.mark.parametrize(
     "change",
     [
@@ -83,7 +85,7 @@ def test_a_table_more_is_let_be(grown: Path, sql: Sql) -> None:
     assert verify_trail(grown).ok
 
 
-@pytest.mark.parametrize("version", [0, -1, 2])
+@pytest.mark.parametrize("version", [0, -1, 3])
 def test_another_format_is_refused(grown: Path, sql: Sql, version: int) -> None:
     sql(f"PRAGMA user_version = {version}")
     with pytest.raises(NotATrailError, match="trail format"):
