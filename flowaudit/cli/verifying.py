@@ -12,6 +12,7 @@ from ..trail.check import verify_trail
 from ..trail.keys import load_verifier_key
 from ..trail.publishing import published_notes
 from ..trail.verification import Verification
+from .exported import verify_file
 from .options import add_format, add_trail, trail_paths
 from .output import print_csv, print_json
 
@@ -31,6 +32,13 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         epilog="example: flowaudit verify --trail flowaudit.db --key auditor/flowaudit.pub"
         " --against /mnt/witness",
         formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "file",
+        type=Path,
+        nargs="?",
+        metavar="FILE",
+        help="an evidence pack or a signed statement, instead of a trail",
     )
     add_trail(parser)
     parser.add_argument(
@@ -59,6 +67,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> int:
     """Verify, and say what was found."""
+    if args.file is not None:
+        return verify_file(args.file, args)
     paths = trail_paths(args)
     key = load_verifier_key(paths, args.key) if args.key else None
     since = _last_time(args.incremental) if args.incremental else None

@@ -1,7 +1,9 @@
 """A statement over a trail as it stands: verified, counted up to a signed head, and signed."""
 
+import base64
 from typing import Any
 
+from ..proofs.checkpoint import Checkpoint
 from ..trail.check import verify_trail
 from ..trail.dead_spool import spool_states
 from ..trail.keys import read_key
@@ -45,15 +47,16 @@ def make_signed(
     if found is None:
         sign_head(paths)
         found = verify_trail(paths)
+    mark = Checkpoint.parse(found.checkpoint) if found.checkpoint else None
     with open_reader(paths) as reader:
-        size = min(found.size, reader.size)
+        size = mark.size if mark else min(found.size, reader.size)
         statement = make_statement(
             reader, span, made=made, spools=spool_states(paths.spool), size=size
         )
         origin = reader.origin
     said: dict[str, Any] = {
         **statement.as_json(),
-        "root": found.root,
+        "root": base64.b64encode(mark.root).decode() if mark else found.root,
         "checkpoint": found.checkpoint,
         "verified": found.ok,
         "problems": len(found.problems),

@@ -1,23 +1,17 @@
-"""A report as one file that needs nothing else: no network, no library, no second file.
+"""A report as one page of HTML."""
 
-Its policy allows no source at all but its own style and script, named by their hashes.
-"""
-
-import base64
-import hashlib
-import importlib.resources
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from .._version import __version__
-from ..errors import MissingExtraError
 from .build import Case, Report
 from .charts import draw_bars, draw_strip
 from .ladder import Ladder
+from .lone_page import asset, content_policy, markup, page_environment
 from .picture import Picture
 from .sankey import draw_sankey, node_name
 from .sentences import ladder_sentence, sentences_of
-from .words import amount, moment, percent, period, printable, shorten, span
+from .words import amount, moment, percent, period, shorten, span
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -36,14 +30,14 @@ _STATES: Final = {"refused": "refused", "failed": "failed"}
 def render_page(report: Report) -> str:
     """The report as an HTML page."""
     jinja = _environment()
-    style, script = _asset("report.css"), _asset("report.js")
+    style, script = asset(__package__, "report.css"), asset(__package__, "report.js")
     page = jinja.get_template("report.html")
     return page.render(
         r=report,
         version=__version__,
-        csp=_policy(style, script),
-        style=_markup(style),
-        script=_markup(script),
+        csp=content_policy(style, script),
+        style=markup(style),
+        script=markup(script),
         sentences=sentences_of(report),
         sankey=draw_sankey(report.picture),
         picture_rows=list(_picture_rows(report.picture)),
@@ -61,51 +55,13 @@ def render_page(report: Report) -> str:
 
 
 def _environment() -> "Environment":
-    try:
-        import jinja2
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("jinja2", "analysis") from error
-    jinja = jinja2.Environment(
-        autoescape=True,
-        finalize=_harmless,
-        loader=jinja2.PackageLoader(__package__),
-        trim_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
+    jinja = page_environment(__package__)
     jinja.globals.update(
         moment=moment, percent=percent, period=period, shorten=shorten, meter=_meter
     )
     macros = jinja.get_template("macros.html").module
     jinja.globals.update(ranking=macros.ranking, series_table=macros.series_table)  # type: ignore[attr-defined]
     return jinja
-
-
-def _harmless(value: object) -> object:
-    """What a template prints: text from clients with what would act in it made visible."""
-    return printable(value) if type(value) is str else value
-
-
-def _asset(name: str) -> str:
-    folder = importlib.resources.files(__package__).joinpath("templates")
-    return folder.joinpath(name).read_text("utf-8").strip()
-
-
-def _markup(text: str) -> "Markup":
-    from markupsafe import Markup
-
-    return Markup(text)  # noqa: S704 - our own files
-
-
-def _policy(style: str, script: str) -> str:
-    """The content security policy: nothing from anywhere, and these two texts."""
-    return (
-        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}';"
-        " base-uri 'none'; form-action 'none'"
-    )
-
-
-def _hash(text: str) -> str:
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
 def _meter(part: int, whole: int, before: int | None = None) -> "Markup":
@@ -117,7 +73,7 @@ def _meter(part: int, whole: int, before: int | None = None) -> "Markup":
         if lost > width
         else ""
     )
-    return _markup(
+    return markup(
         f'<svg class="meter" viewBox="0 0 {METER_PX} 10" preserveAspectRatio="none"'
         f' aria-hidden="true">{ghost}<rect width="{max(width, 0.6):.1f}" height="10"/></svg>'
     )

@@ -169,6 +169,18 @@ class AnyVault(ABC):
         """Whom a token stands for, or `None` if that is not known (any more)."""
         return self.ask(lambda db: self.row_of(db, "token", token))[1]
 
+    def opening(self, token: str) -> tuple[bytes, str] | None:
+        """Salt and identity that prove whom a token stands for; `None` if that is not known."""
+        row = self.ask(
+            lambda db: db.execute(
+                "SELECT token, salt, identity FROM person WHERE token = ?", (token,)
+            ).fetchone()
+        )
+        if row is None:
+            return None
+        self._check(row)
+        return bytes(row[1]), str(row[2])
+
     def identities(self) -> dict[str, str]:
         """Every live token with its identity, for a reader who may open the vault."""
         rows = self.ask(

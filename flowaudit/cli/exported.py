@@ -1,0 +1,90 @@
+"""`flowaudit verify FILE`: what left the trail as evidence."""
+
+import argparse
+from pathlib import Path
+
+from ..errors import NotATrailError, TrailError
+from ..evidence.opened import PackVerification, is_pack, verify_pack
+from ..evidence.signed import MAX_STATEMENT_BYTES, SignedStatement, is_statement
+from ..proofs.note import VerifierKey
+from ..report.words import amount, moment, printable
+from .output import print_csv, print_json
+
+__all__ = ["verify_file"]
+
+SHOWN = 20
+"""Problems shown in text; JSON has all."""
+
+
+def verify_file(path: Path, args: argparse.Namespace) -> int:
+    """Verify a pack or a statement, and say what was found. Raises `TrailError` for neither."""
+    key = _key(args.key) if args.key else None
+    if is_pack(path):
+        found = verify_pack(path, key=key)
+        _print(found, args.format)
+        return 0 if found.ok else 1
+    try:
+        with path.open("rb") as file:
+            text = file.read(MAX_STATEMENT_BYTES + 1).decode("utf-8", "replace")
+    except OSError as error:
+        raise TrailError(f"{path}: {error.strerror}") from error
+    if not is_statement(text):
+        raise NotATrailError(
+            f"{path} is neither an evidence pack nor a signed statement (a trail: --trail {path})"
+        )
+    return _statement(SignedStatement.parse(text), key, args.format)
+
+
+def _key(path: Path) -> VerifierKey:
+    try:
+        return VerifierKey.parse(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise TrailError(f"verifier key {path}: {error}") from error
+
+
+def _print(found: PackVerification, fmt: str) -> None:
+    if fmt == "json":
+        print_json(found.as_json())
+        return
+    if fmt == "csv":
+        print_csv(("seq", "what"), [(problem.seq, problem.what) for problem in found.problems])
+        return
+    if found.ok:
+        print(f"The pack holds: {amount(found.events, 'event')}, each proved.")
+    else:
+        print(f"The pack does NOT hold: {amount(len(found.problems), 'problem')}.")
+        for problem in found.problems[:SHOWN]:
+            where = f"entry {problem.seq}" if problem.seq is not None else "the pack"
+            print(f"  {where}: {printable(problem.what)}")
+        if len(found.problems) > SHOWN:
+            print(f"  … and {len(found.problems) - SHOWN:,} more (--format json has all)")
+    print(f"Checkpoint over {found.size:,} entries of {printable(found.trail)}.")
+    signer = printable(found.signed_by or "nobody")
+    if found.trusted:
+        print(f"Signed by {signer}: the key that was given, or one that it vouches for.")
+    else:
+        print(f"Signed by {signer}, as the pack itself says; --key FILE checks that.")
+    print(f"{amount(found.witnesses, 'witness', 'witnesses')} cosigned it.")
+    print(f"{amount(found.identified, 'token')} proved to stand for whom the pack says.")
+    if found.erased:
+        print(f"{amount(found.erased, 'event')} without personal part, as an erasure tells.")
+
+
+def _statement(statement: SignedStatement, key: VerifierKey | None, fmt: str) -> int:
+    """Say whether a statement is signed by a key, and what it says."""
+    is_signed = key is not None and bool(statement.signatures((key,)))
+    said = statement.said
+    if fmt == "json":
+        print_json({"ok": is_signed, "said": said})
+    else:
+        trail = printable(said.get("trail", "an unknown trail"))
+        if key is None:
+            print("The statement was not checked: give the trail's public key with --key FILE.")
+        elif is_signed:
+            print(f"The statement is signed by {printable(key.name)}, and was not changed.")
+        else:
+            print(f"The statement is NOT signed by {printable(key.name)}, or was changed.")
+        first, end = said.get("first"), said.get("end")
+        if isinstance(first, int) and isinstance(end, int):
+            print(f"It speaks of {trail} up to {moment(min(end, 253_402_300_799_000_000))} UTC.")
+    return 0 if is_signed else 1

@@ -1,0 +1,309 @@
+"""Makes an evidence pack: events, what proves them, and who reads it needs nothing of ours.
+
+In: which entries are asked for. Out: a zip file. The head is signed and the trail verified on the
+way, so that all proofs lead to one checkpoint that the statement speaks of too.
+"""
+
+import importlib.resources
+import time
+import zipfile
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, BinaryIO, Final
+
+import msgspec
+
+from .._version import __version__
+from ..errors import EventError, TrailError
+from ..event import Entry, decode_core, decode_personal
+from ..proofs.checkpoint import Checkpoint
+from ..proofs.note import Note, signature_line
+from ..proofs.paths import TileTree
+from ..proofs.tlog_proof import InclusionProof
+from ..proofs.verify import is_sealed_only
+from ..trail.check import verify_trail
+from ..trail.keys import load_verifier_key, read_key
+from ..trail.opening import open_reader
+from ..trail.paths import TrailPaths
+from ..trail.store import ReadableTrail
+from ..trail.verification import Verification
+from ..vault.base import AnyVault
+from .contents import (
+    CHECKPOINT,
+    EVENTS,
+    KEYS,
+    KIND,
+    MANIFEST,
+    PAGE,
+    PEOPLE,
+    PROOFS,
+    PUBLIC_KEY,
+    STATEMENT,
+    Opening,
+    pack_event,
+)
+from .making import make_signed, sign_head
+from .page import render_pack
+from .statement import Span
+
+__all__ = ["MAX_EVENTS", "Asked", "Pack", "write_pack"]
+
+MAX_EVENTS: Final = 100_000
+"""Events in one pack; more are asked for in several."""
+
+_ENCODER: Final = msgspec.json.Encoder(order="deterministic")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a pack was asked for: at least one of the first three."""
+
+    actors: tuple[str, ...] = ()
+    """Tokens of a person."""
+    finding: str | None = None
+    seqs: tuple[int, ...] = ()
+    """Entries; with a finding, its own."""
+    span: Span | None = None
+    """Only events that began in it."""
+    by: str | None = None
+    """Token of who asks."""
+    why: str | None = None
+
+    def has(self, entry: Entry) -> bool:
+        """Whether an entry lies in the span."""
+        if self.span is None:
+            return True
+        try:
+            return self.span.has(decode_core(entry.core).ts or 0)
+        except EventError:
+            return True
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """What was put into a pack."""
+
+    events: int
+    """Events that were asked for."""
+    related: int
+    """Events beside them, that tell of erasures and keys."""
+    people: int
+    """Tokens whose identity is in it."""
+    erased: int
+    """Events whose personal part is gone."""
+    verified: bool
+    size: int
+    """Entries under the checkpoint."""
+
+
+def write_pack(
+    file: BinaryIO, paths: TrailPaths, asked: Asked, vault: AnyVault | None = None
+) -> Pack:
+    """Write a pack.
+
+    Args:
+        file: where to.
+        paths: the trail; its private key must be readable.
+        asked: what is wanted.
+        vault: to say who tokens stand for; nobody is named without.
+
+    Raises `TrailError` if there is nothing to show, or too much; or the trail cannot be used.
+    """
+    sign_head(paths)
+    found = verify_trail(paths)
+    if not found.checkpoint:
+        raise TrailError(f"{paths.trail}: no checkpoint holds, so nothing can be proved")
+    with open_reader(paths) as reader, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as pack:
+        return _Maker(pack, reader, paths, asked, found).make(vault)
+
+
+class _Maker:
+    def __init__(
+        self,
+        pack: zipfile.ZipFile,
+        reader: ReadableTrail,
+        paths: TrailPaths,
+        asked: Asked,
+        found: Verification,
+    ) -> None:
+        self._zip = pack
+        self._reader, self._paths, self._asked, self._found = reader, paths, asked, found
+        self._mark = Checkpoint.parse(found.checkpoint)
+        self._made = time.time_ns() // 1_000
+        self._files: dict[str, str] = {}
+
+    def make(self, vault: AnyVault | None) -> Pack:
+        """Put everything in."""
+        wanted = list(_wanted(self._reader, self._asked, self._mark.size))
+        if not wanted:
+            raise TrailError("there are no such events under the trail's checkpoint")
+        erasures, keys = self._related(wanted)
+        shown = {entry.seq: entry for entry in (*wanted, *erasures, *keys)}
+        entries = [shown[seq] for seq in sorted(shown)]
+        openings = list(_openings(vault, wanted, self._asked.by)) if vault is not None else []
+        self._put(EVENTS, b"".join(_line(pack_event(entry)) for entry in entries))
+        self._put(CHECKPOINT, str(self._mark.note).encode())
+        self._prove(entries, keys)
+        if openings:
+            self._put(PEOPLE, msgspec.json.format(_ENCODER.encode(openings)) + b"\n")
+        said, statement = make_signed(
+            self._paths, self._span(wanted), made=self._made, found=self._found
+        )
+        self._put(STATEMENT, statement.encode())
+        self._put(PUBLIC_KEY, f"{load_verifier_key(self._paths)}\n".encode())
+        manifest = self._manifest(wanted)
+        self._put(PAGE, render_pack(manifest, entries, openings, said).encode())
+        for name in ("verify.py", "__main__.py"):
+            self._put(name, _own_file(name))
+        self._sign(manifest)
+        return Pack(
+            events=len(wanted),
+            related=len(entries) - len(wanted),
+            people=len(openings),
+            erased=sum(map(is_sealed_only, wanted)),
+            verified=self._found.ok,
+            size=self._mark.size,
+        )
+
+    def _related(self, wanted: Collection[Entry]) -> tuple[list[Entry], list[Entry]]:
+        """Events that tell of erasures in these entries, and those that tell of keys."""
+        sealed = {entry.seq for entry in wanted if is_sealed_only(entry)}
+        erasures, keys = [], []
+        for entry in self._reader.entries(0, self._mark.size - 1):
+            if sealed and b'"action":"erase"' in entry.core and _covers(entry, sealed):
+                erasures.append(entry)
+            elif b'"action":"key"' in entry.core:
+                keys.append(entry)
+        return erasures, keys
+
+    def _prove(self, entries: Iterable[Entry], keys: Iterable[Entry]) -> None:
+        tree = TileTree(self._reader.size, self._reader.tile)
+        for entry in entries:
+            path = tuple(tree.inclusion(entry.seq, self._mark.size))
+            proof = InclusionProof(entry.seq, path, self._mark)
+            self._put(PROOFS.format(entry.seq), str(proof).encode())
+        for entry in keys:
+            for _, note in self._reader.checkpoints(entry.seq + 1, limit=1):
+                mark = Checkpoint.parse(note)
+                path = tuple(tree.inclusion(entry.seq, mark.size))
+                proof = InclusionProof(entry.seq, path, mark)
+                self._put(KEYS.format(entry.seq), str(proof).encode())
+
+    def _span(self, wanted: Collection[Entry]) -> Span:
+        if self._asked.span is not None:
+            return self._asked.span
+        times = [ts for entry in wanted if (ts := _ts(entry)) is not None] or [0]
+        return Span(min(times), max(times) + 1)
+
+    def _manifest(self, wanted: Collection[Entry]) -> dict[str, Any]:
+        asked = self._asked
+        span = self._span(wanted)
+        said: dict[str, Any] = {
+            "trail": self._mark.origin,
+            "made": self._made,
+            "by": asked.by,
+            "why": asked.why,
+            "actors": list(asked.actors) or None,
+            "finding": asked.finding,
+            "seqs": [entry.seq for entry in wanted],
+            "first": span.first,
+            "end": span.end,
+            "flowaudit": __version__,
+        }
+        return {name: value for name, value in said.items() if value is not None}
+
+    def _put(self, name: str, data: bytes) -> None:
+        self._files[name] = sha256(data).hexdigest()
+        self._write(name, data)
+
+    def _write(self, name: str, data: bytes) -> None:
+        moment = time.gmtime(self._made // 1_000_000)[:6]
+        info = zipfile.ZipInfo(name, moment)
+        info.compress_type = zipfile.ZIP_DEFLATED
+        info.external_attr = 0o644 << 16
+        self._zip.writestr(info, data)
+
+    def _sign(self, manifest: dict[str, Any]) -> None:
+        said = _ENCODER.encode({**manifest, "files": self._files}).decode()
+        text = f"{KIND}\n{said}\n"
+        line = signature_line(read_key(self._paths.key), self._mark.origin, text)
+        self._write(MANIFEST, str(Note(text, (line,))).encode())
+
+
+def _wanted(reader: ReadableTrail, asked: Asked, size: int) -> Iterator[Entry]:
+    """The entries that are asked for, in order. Raises `TrailError` if they are too many."""
+    seqs = set(asked.seqs)
+    if asked.actors:
+        seqs |= {entry.seq for entry in reader.entries_of(asked.actors) if asked.has(entry)}
+    seqs = {seq for seq in seqs if 0 <= seq < size}
+    if len(seqs) > MAX_EVENTS:
+        raise TrailError(f"{len(seqs):,} events are too many for one pack: ask for a shorter span")
+    for first, last in _runs(sorted(seqs)):
+        yield from reader.entries(first, last)
+
+
+def _runs(seqs: Iterable[int]) -> Iterator[tuple[int, int]]:
+    first = last = -2
+    for seq in seqs:
+        if seq != last + 1:
+            if first >= 0:
+                yield first, last
+            first = seq
+        last = seq
+    if first >= 0:
+        yield first, last
+
+
+def _covers(entry: Entry, sealed: Collection[int]) -> bool:
+    """Whether an erasure's event speaks of one of these entries."""
+    try:
+        erases = (decode_core(entry.core).facts or {}).get("erases")
+    except EventError:
+        return False
+    ranges = erases.get("seqs") if isinstance(erases, dict) else None
+    if not isinstance(ranges, list):
+        return False
+    return any(
+        isinstance(pair, list) and len(pair) == 2 and any(pair[0] <= s <= pair[1] for s in sealed)
+        for pair in ranges
+    )
+
+
+def _openings(vault: AnyVault, entries: Iterable[Entry], by: str | None) -> Iterator[Opening]:
+    """Who stands behind the tokens of these entries, and who asks, as far as the vault knows it."""
+    tokens: dict[str, None] = {} if by is None else {by: None}
+    for entry in entries:
+        tokens |= dict.fromkeys(_tokens(entry))
+    for token in tokens:
+        opened = vault.opening(token)
+        if opened is not None:
+            yield Opening(token, opened[0].hex(), opened[1])
+
+
+def _tokens(entry: Entry) -> list[str]:
+    try:
+        core = decode_core(entry.core)
+        data = decode_personal(entry.personal).data if entry.personal else None
+    except EventError:
+        return []
+    target = (data or {}).get("target")
+    named = [core.actor, core.via, target if isinstance(target, str) else None]
+    return [token for token in named if token]
+
+
+def _ts(entry: Entry) -> int | None:
+    try:
+        return decode_core(entry.core).ts
+    except EventError:
+        return None
+
+
+def _line(event: object) -> bytes:
+    return _ENCODER.encode(event) + b"\n"
+
+
+def _own_file(name: str) -> bytes:
+    folder = importlib.resources.files(__package__).joinpath("templates")
+    stored = {"verify.py": "verify_pack.py", "__main__.py": "main_of_pack.py"}[name]
+    return folder.joinpath(stored).read_bytes()

@@ -1,0 +1,502 @@
+#!/usr/bin/env python3
+"""Checks an evidence pack of flowaudit with nothing but Python 3.8 or later: no other program.
+
+    python3 verify.py case.zip --key trail.pub
+
+It is written apart from flowaudit, from the formats alone, so that a fault in one does not hide
+in the other. `--key` is the copy of the operator's public key that you were given on another way
+than this pack; without it, the pack can only be shown to be of one piece. `--witness` is the
+public key of somebody who cosigns; it may be repeated. Exit status 0 only if all of it holds.
+
+What is used: SHA-256; Ed25519 (RFC 8032); signed notes, checkpoints, cosignatures and inclusion
+proofs (c2sp.org: signed-note, tlog-checkpoint, tlog-cosignature, tlog-proof; RFC 9162 2.1.3.2).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import sys
+import unicodedata
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+MAX_BYTES = 1 << 30
+MAX_FILES = 250000
+
+if TYPE_CHECKING:
+    Point = tuple[int, int, int, int]
+
+
+class Bad(Exception):
+    """Something is not what it must be."""
+
+
+# --- Ed25519, RFC 8032 5.1 -----------------------------------------------------------------------
+
+P = 2**255 - 19
+L = 2**252 + 27742317777372353535851937790883648493
+D = -121665 * pow(121666, P - 2, P) % P
+SQRT_M1 = pow(2, (P - 1) // 4, P)
+
+
+def add(a: Point, b: Point) -> Point:
+    """Sum of two points in extended coordinates."""
+    e = (a[1] - a[0]) * (b[1] - b[0]) % P
+    f = (a[1] + a[0]) * (b[1] + b[0]) % P
+    g = 2 * a[3] * b[3] * D % P
+    h = 2 * a[2] * b[2] % P
+    w, x, y, z = f - e, h - g, h + g, f + e
+    return (w * x % P, y * z % P, x * y % P, w * z % P)
+
+
+def times(number: int, point: Point) -> Point:
+    """A point, so many times."""
+    total = (0, 1, 1, 0)
+    while number:
+        if number & 1:
+            total = add(total, point)
+        point = add(point, point)
+        number >>= 1
+    return total
+
+
+def same(a: Point, b: Point) -> bool:
+    """Whether two points are equal."""
+    return (a[0] * b[2] - b[0] * a[2]) % P == 0 and (a[1] * b[2] - b[1] * a[2]) % P == 0
+
+
+def point_of(data: bytes) -> Point:
+    """The point that 32 bytes stand for."""
+    y = int.from_bytes(data, "little")
+    sign, y = y >> 255, y & (1 << 255) - 1
+    if y >= P:
+        raise Bad("not a point")
+    xx = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P
+    x = pow(xx, (P + 3) // 8, P)
+    if (x * x - xx) % P:
+        x = x * SQRT_M1 % P
+    if (x * x - xx) % P or (x == 0 and sign):
+        raise Bad("not a point")
+    if x & 1 != sign:
+        x = P - x
+    return (x, y, 1, x * y % P)
+
+
+BASE = point_of((4 * pow(5, P - 2, P) % P).to_bytes(32, "little"))
+
+
+def signed(public: bytes, message: bytes, signature: bytes) -> bool:
+    """Whether a signature of 64 bytes is valid."""
+    if len(public) != 32 or len(signature) != 64:
+        return False
+    s = int.from_bytes(signature[32:], "little")
+    if s >= L:
+        return False
+    try:
+        a, r = point_of(public), point_of(signature[:32])
+    except Bad:
+        return False
+    h = int.from_bytes(hashlib.sha512(signature[:32] + public + message).digest(), "little") % L
+    return same(times(s, BASE), add(r, times(h, a)))
+
+
+# --- notes, checkpoints, proofs ------------------------------------------------------------------
+
+
+def bytes_of(text: str) -> bytes:
+    """The bytes of base64."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        raise Bad(f"this is not base64: {text[:40]!r}") from None
+
+
+class Key:
+    """A public key: a name, and what it signs as."""
+
+    def __init__(self, text: str) -> None:
+        parts = text.strip().split("+", 2)
+        if len(parts) != 3:
+            raise Bad("a key has the form name+hash+key")
+        self.name, data = parts[0], bytes_of(parts[2])
+        self.kind, self.public = data[:1], data[1:]
+        if self.kind not in (b"\x01", b"\x04") or len(self.public) != 32:
+            raise Bad("a key is 32 bytes of Ed25519 after one that says its kind")
+        self.id = hashlib.sha256(self.name.encode() + b"\n" + data).digest()[:4]
+        if self.id.hex() != parts[1].lower():
+            raise Bad("a key contradicts its own hash")
+        self.text = f"{self.name}+{self.id.hex()}+{base64.b64encode(data).decode()}"
+        self.short = f"{self.name}+{self.id.hex()}"
+
+    def signed(self, note: Note) -> bool:
+        """Whether one of a note's signatures is this key's."""
+        for name, blob in note.signatures:
+            if name != self.name or blob[:4] != self.id:
+                continue
+            message, signature = note.text.encode(), blob[4:]
+            if self.kind == b"\x04":
+                at = int.from_bytes(signature[:8], "big")
+                message = b"cosignature/v1\ntime %d\n" % at + message
+                signature = signature[8:]
+            if signed(self.public, message, signature):
+                return True
+        return False
+
+
+class Note:
+    """A text with signatures below it."""
+
+    def __init__(self, data: str) -> None:
+        at = data.rfind("\n\n")
+        if at < 0 or not data.endswith("\n"):
+            raise Bad("a note is a text, an empty line, and signatures")
+        if any((ord(c) < 32 and c != "\n") or ord(c) == 127 for c in data):
+            raise Bad("a note has control characters")
+        self.text = data[: at + 1]
+        self.signatures: list[tuple[str, bytes]] = []
+        for line in data[at + 2 : -1].split("\n"):
+            parts = line.split(" ")
+            if len(parts) != 3 or parts[0] != "\u2014" or not parts[1] or "+" in parts[1]:
+                raise Bad("a line below a note is no signature")
+            self.signatures.append((parts[1], bytes_of(parts[2])))
+
+
+class Checkpoint(Note):
+    """A signed head of a log."""
+
+    def __init__(self, data: str) -> None:
+        Note.__init__(self, data)
+        lines = self.text[:-1].split("\n")
+        if len(lines) != 3 or not lines[0]:
+            raise Bad("a checkpoint has three lines")
+        self.origin, self.size, self.root64 = lines[0], number_of(lines[1]), lines[2]
+        self.root = bytes_of(lines[2])
+        if len(self.root) != 32 or base64.b64encode(self.root).decode() != lines[2]:
+            raise Bad("a root has 32 bytes")
+
+
+def number_of(text: str) -> int:
+    """A whole number in decimal, without signs or leading zeros."""
+    if (
+        not (text.isascii() and text.isdigit())
+        or len(text) > 19
+        or (text[0] == "0" and text != "0")
+    ):
+        raise Bad(f"not a number: {text[:40]!r}")
+    return int(text)
+
+
+class Proof:
+    """That an entry stands at its place in a log."""
+
+    def __init__(self, data: str) -> None:
+        head, gap, note = data.partition("\n\n")
+        lines = head.split("\n")
+        if not gap or lines[0] != "c2sp.org/tlog-proof@v1":
+            raise Bad("it is no tlog-proof")
+        if len(lines) > 1 and lines[1].startswith("extra "):
+            bytes_of(lines.pop(1)[6:])
+        if len(lines) < 2 or not lines[1].startswith("index "):
+            raise Bad("a proof has an index")
+        self.index = number_of(lines[1][6:])
+        self.path = [bytes_of(line) for line in lines[2:]]
+        self.checkpoint = Checkpoint(note)
+
+    def leads(self, leaf: bytes) -> bool:
+        """Whether the path leads from a leaf to the checkpoint's root."""
+        place, last, node = self.index, self.checkpoint.size - 1, leaf
+        if place > last or len(self.path) > 128:
+            return False
+        for other in self.path:
+            if last == 0 or len(other) != 32:
+                return False
+            if place & 1 or place == last:
+                node = hashlib.sha256(b"\x01" + other + node).digest()
+                while not place & 1 and place:
+                    place, last = place >> 1, last >> 1
+            else:
+                node = hashlib.sha256(b"\x01" + node + other).digest()
+            place, last = place >> 1, last >> 1
+        return last == 0 and node == self.checkpoint.root
+
+
+# --- the pack ------------------------------------------------------------------------------------
+
+
+def read_pack(place: str) -> dict[str, bytes]:
+    """Every file of a pack by its name: out of a zip file, or a folder it was unpacked into."""
+    if os.path.isdir(place):
+        files = {}
+        for folder, _, names in os.walk(place):
+            for name in names:
+                path = os.path.join(folder, name)
+                inside = os.path.relpath(path, place).replace(os.sep, "/")
+                if inside.startswith("__pycache__/"):
+                    continue
+                with open(path, "rb") as file:
+                    files[inside] = file.read(MAX_BYTES)
+        return files
+    try:
+        with zipfile.ZipFile(place) as pack:
+            infos = pack.infolist()
+            if len(infos) > MAX_FILES or sum(i.file_size for i in infos) > MAX_BYTES:
+                raise Bad("the pack is too large")
+            if len({i.filename for i in infos}) != len(infos):
+                raise Bad("the pack has a file twice")
+            return {i.filename: pack.read(i) for i in infos}
+    except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:
+        raise Bad(f"{place} is no pack: {error}") from None
+
+
+def leaf_of(event: dict[str, Any]) -> bytes:
+    """The hash by which an event stands in the log."""
+    core, personal = event["core"].encode(), event.get("personal")
+    salt, sealed = event.get("salt"), event.get("sealed")
+    if personal is not None and salt is not None and sealed is None:
+        salt = bytes.fromhex(salt)
+        if len(salt) != 16:
+            raise Bad("a salt has 16 bytes")
+        commitment = hashlib.sha256(b"\x02" + salt + personal.encode()).digest()
+    elif personal is None and salt is None:
+        commitment = bytes(32) if sealed is None else bytes.fromhex(sealed)
+        if len(commitment) != 32:
+            raise Bad("a commitment has 32 bytes")
+    else:
+        raise Bad("personal part, salt and commitment do not fit together")
+    return hashlib.sha256(b"\x00" + core + commitment).digest()
+
+
+def token_of(opening: dict[str, Any]) -> str:
+    """The token that a salt and an identity make."""
+    identity = unicodedata.normalize("NFC", opening["identity"]).encode("utf-8", "replace")
+    salt = bytes.fromhex(opening["salt"])
+    if len(salt) != 16:
+        raise Bad("a salt has 16 bytes")
+    digest = hashlib.sha256(b"\x03" + salt + identity).digest()
+    return base64.b32encode(digest).decode().rstrip("=").lower()
+
+
+def facts_of(event: dict[str, Any], action: str) -> dict[str, Any]:
+    """The facts of an event of this kind and action; empty if it is another."""
+    core = json.loads(event["core"])
+    if core.get("kind") != "ops" or core.get("action") != action:
+        return {}
+    facts = core.get("facts")
+    return facts if isinstance(facts, dict) else {}
+
+
+class Check:
+    """Everything that is checked of one pack."""
+
+    def __init__(self, files: dict[str, bytes], key: Key | None, witnesses: list[Key]) -> None:
+        self.files = files
+        self.problems: list[dict[str, Any]] = []
+        self.manifest = Note(self.text("manifest"))
+        kind, _, said = self.manifest.text[:-1].partition("\n")
+        if kind != "flowaudit/pack/v1":
+            raise Bad("the manifest is not that of an evidence pack")
+        self.said = json.loads(said)
+        self.checkpoint = Checkpoint(self.text("checkpoint"))
+        self.events = [json.loads(line) for line in self.text("events.jsonl").splitlines()]
+        if not all(isinstance(e, dict) and type(e.get("seq")) is int for e in self.events):
+            raise Bad("a line of events.jsonl is no event")
+        self.is_given = key is not None
+        self.key = self.follow(key) if key else Key(self.text("trail.pub"))
+        self.witnesses = witnesses
+        self.erased: list[int] = []
+        self.erasures: list[tuple[int, int]] = []
+        self.identified = 0
+
+    def text(self, name: str) -> str:
+        """A file's text."""
+        if name not in self.files:
+            raise Bad(f"the pack has no file {name!r}")
+        return self.files[name].decode("utf-8", "replace")
+
+    def say(self, what: str, seq: int | None = None) -> None:
+        """Note that something does not hold."""
+        self.problems.append({"seq": seq, "what": what})
+
+    def follow(self, key: Key) -> Key:
+        """From the key that is trusted to the one that signed, as far as each names the next."""
+        been = [key.text]
+        while not key.signed(self.checkpoint):
+            for event in self.events:
+                name = "keys/{}.tlog-proof".format(event["seq"])
+                told = facts_of(event, "key").get("key") if name in self.files else None
+                if not isinstance(told, dict) or told.get("retired") != key.text:
+                    continue
+                proof = Proof(self.text(name))
+                if (
+                    proof.index == event["seq"]
+                    and proof.checkpoint.origin == self.checkpoint.origin
+                    and key.signed(proof.checkpoint)
+                    and proof.leads(leaf_of(event))
+                    and told.get("created") not in been
+                ):
+                    key = Key(str(told.get("created")))
+                    been.append(key.text)
+                    break
+            else:
+                break
+        return key
+
+    def run(self) -> dict[str, Any]:
+        """Check it all, and say what was found."""
+        is_signed = self.key.signed(self.checkpoint)
+        if not is_signed:
+            self.say("the checkpoint is not signed by " + self.key.short)
+        if not self.key.signed(self.manifest):
+            self.say("the manifest is not signed by " + self.key.short)
+        if self.said.get("trail") != self.checkpoint.origin:
+            self.say("manifest and checkpoint are of different trails")
+        self.check_files()
+        for event in self.events:
+            self.check_event(event)
+        for seq in self.erased:
+            if not any(first <= seq <= last for first, last in self.erasures):
+                self.say("the personal part is missing, and no erasure tells of it", seq)
+        here = [event["seq"] for event in self.events]
+        if len(set(here)) != len(here):
+            self.say("an event is there twice")
+        missing = sorted(set(self.said.get("seqs", [])) - set(here))
+        if missing:
+            self.say("the manifest names it, and it is not here", missing[0])
+        self.check_people()
+        self.check_statement()
+        cosigned = {w.public for w in self.witnesses if w.signed(self.checkpoint)}
+        return {
+            "ok": not self.problems,
+            "trail": self.checkpoint.origin,
+            "events": len(self.events),
+            "size": self.checkpoint.size,
+            "root": self.checkpoint.root64,
+            "signed_by": self.key.short if is_signed else None,
+            "trusted": self.is_given and is_signed,
+            "identified": self.identified,
+            "erased": len(self.erased),
+            "witnesses": len(cosigned - {self.key.public}),
+            "problems": self.problems,
+        }
+
+    def check_files(self) -> None:
+        """Each file as it was put in, none taken away, none put to it."""
+        listed = self.said.get("files", {})
+        for name in sorted(set(listed) | set(self.files) - {"manifest"}):
+            if name not in self.files:
+                self.say(f"the file {name!r} is missing")
+            elif name not in listed:
+                self.say(f"the file {name!r} was put to it")
+            elif hashlib.sha256(self.files[name]).hexdigest() != listed[name]:
+                self.say(f"the file {name!r} was changed")
+
+    def check_event(self, event: dict[str, Any]) -> None:
+        """An event against its proof."""
+        seq = event["seq"]
+        try:
+            proof = Proof(self.text(f"proofs/{seq}.tlog-proof"))
+            if proof.index != seq or proof.checkpoint.text != self.checkpoint.text:
+                self.say("its proof is of another place or checkpoint", seq)
+            elif not proof.leads(leaf_of(event)):
+                self.say("it was changed: its proof does not lead to the checkpoint", seq)
+        except (Bad, ValueError, KeyError, TypeError, AttributeError) as error:
+            self.say(f"it is not proved: {error}", seq)
+            return
+        if event.get("sealed") is not None:
+            self.erased.append(seq)
+        erases = facts_of(event, "erase").get("erases")
+        if isinstance(erases, dict):
+            for pair in erases.get("seqs", []):
+                self.erasures.append((pair[0], pair[1]))
+
+    def check_people(self) -> None:
+        """Each token against whom it is said to stand for."""
+        if "people.json" not in self.files:
+            return
+        for opening in json.loads(self.text("people.json")):
+            try:
+                is_proved = token_of(opening) == opening["token"]
+            except (Bad, ValueError, KeyError, TypeError):
+                is_proved = False
+            self.identified += is_proved
+            if not is_proved:
+                self.say("a token does not stand for whom it says")
+
+    def check_statement(self) -> None:
+        """The statement against the key and the checkpoint."""
+        note = Note(self.text("statement"))
+        kind, _, text = note.text[:-1].partition("\n")
+        said = json.loads(text) if kind == "flowaudit/statement/v1" else {}
+        if not self.key.signed(note):
+            self.say("the statement is not signed by the same key")
+        mark = self.checkpoint
+        if (said.get("trail"), said.get("size"), said.get("root")) != (
+            mark.origin,
+            mark.size,
+            mark.root64,
+        ):
+            self.say("the statement is over another head than the checkpoint")
+        if said.get("verified") is not True:
+            self.say("the trail did not hold when the pack was made")
+
+
+def shown(found: dict[str, Any]) -> str:
+    """What was found, for people."""
+    problems, signer = found["problems"], found["signed_by"]
+    if found["ok"]:
+        lines = [f"The pack holds: {found['events']} events, each proved."]
+    else:
+        lines = [f"The pack does NOT hold: {len(problems)} problem(s)."]
+    for problem in problems[:20]:
+        where = "the pack" if problem["seq"] is None else f"event {problem['seq']}"
+        lines.append(f"  {where}: {problem['what'].encode('unicode_escape').decode()}")
+    lines.append(f"Checkpoint over {found['size']} entries of {found['trail']}.")
+    if found["trusted"]:
+        lines.append(f"Signed by {signer}: the key that you gave, or one that it vouches for.")
+    elif signer:
+        lines.append(f"Signed by {signer}, as the pack itself says:")
+        lines.append("give the operator's public key (--key) that you got on another way.")
+    lines.append(f"{found['witnesses']} witness(es) cosigned it.")
+    lines.append(f"{found['identified']} token(s) are proved to stand for whom the pack says.")
+    if found["erased"]:
+        lines.append(f"{found['erased']} event(s) have had their personal part erased.")
+    return "\n".join(lines)
+
+
+def main(argv: list[str]) -> int:
+    """Check a pack; gives the exit status."""
+    places: list[str] = []
+    keys: list[Key] = []
+    witnesses: list[Key] = []
+    as_json = False
+    arguments = iter(argv)
+    try:
+        for argument in arguments:
+            if argument in ("--key", "--witness"):
+                with open(next(arguments), encoding="utf-8", errors="replace") as file:
+                    (keys if argument == "--key" else witnesses).append(Key(file.read(65536)))
+            elif argument == "--json":
+                as_json = True
+            elif argument in ("-h", "--help"):
+                print(__doc__)
+                return 0
+            else:
+                places.append(argument)
+        own = os.path.dirname(os.path.abspath(__file__))
+        place = places[0] if places else own
+        found = Check(read_pack(place), keys[0] if keys else None, witnesses).run()
+    except (Bad, OSError, StopIteration) as error:
+        print(f"not verified: {error}", file=sys.stderr)
+        return 2
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
+        print(f"not verified: the pack is malformed ({error})", file=sys.stderr)
+        return 2
+    print(json.dumps(found, indent=2) if as_json else shown(found))
+    return 0 if found["ok"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

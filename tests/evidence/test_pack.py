@@ -1,0 +1,419 @@
+"""Evidence packs: what is in them, and that two verifiers which share no code say the same."""
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import flowaudit
+from flowaudit import FlowAudit
+from flowaudit.cli import main
+from flowaudit.errors import ProofError
+from flowaudit.evidence.opened import PackVerification, verify_pack
+from flowaudit.proofs.note import Note, VerifierKey, signature_line
+from flowaudit.trail.keys import load_verifier_key
+from flowaudit.trail.paths import TrailPaths
+from flowaudit.vault.tokens import Vault
+
+Said = pytest.CaptureFixture[str]
+ANN, BOB = "user:ann", "user:bob"
+NASTY = "<script>alert(1)</script>\u202e{{ 7 * 7 }}"
+
+
+def act(audit: FlowAudit, who: str, what: str) -> None:
+    with audit.job(NASTY, actor=who):
+        flowaudit.note(what=what)
+
+
+@pytest.fixture
+def written(audit: FlowAudit, trail: Path) -> Path:
+    for number in range(10):
+        act(audit, ANN if number % 2 else BOB, f"secret of {number}")
+    audit.record("auth", "grant", target=ANN, role="nurse")
+    audit.close()
+    return trail
+
+
+@pytest.fixture
+def key(written: Path, tmp_path: Path) -> Path:
+    """The copy that an auditor was given on the first day."""
+    copy = tmp_path / "auditor.pub"
+    copy.write_bytes(TrailPaths.of(written).public_key.read_bytes())
+    return copy
+
+
+def make(trail: Path, *argv: str, name: str = "case.zip") -> Path:
+    pack = trail.with_name(name)
+    assert main(["evidence", "--trail", str(trail), "-o", str(pack), *argv]) == 0
+    return pack
+
+
+def stand_alone(pack: Path, *argv: str, verifier: Path | None = None) -> tuple[int, str]:
+    """What the pack's own verifier says, in a Python that finds no other package."""
+    script = verifier or unpack_verifier(pack)
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", str(script), str(pack), *argv],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        cwd=pack.parent,
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.returncode, done.stdout
+
+
+def unpack_verifier(pack: Path) -> Path:
+    script = pack.with_suffix(".verify.py")
+    with zipfile.ZipFile(pack) as file:
+        script.write_bytes(file.read("verify.py"))
+    return script
+
+
+def both(pack: Path, key: Path | None = None) -> PackVerification:
+    """What both say, once it is the same."""
+    trusted = VerifierKey.parse(key.read_text("utf-8")) if key else None
+    ours = verify_pack(pack, key=trusted)
+    status, said = stand_alone(pack, "--json", *(["--key", str(key)] if key else []))
+    theirs = json.loads(said)
+    mine = json.loads(json.dumps(ours.as_json()))
+    assert {p["seq"] for p in theirs.pop("problems")} == {p["seq"] for p in mine.pop("problems")}
+    assert theirs == mine
+    assert status == (0 if ours.ok else 1)
+    return ours
+
+
+def files_of(pack: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(pack) as file:
+        return {name: file.read(name) for name in file.namelist()}
+
+
+def repacked(pack: Path, files: dict[str, bytes], name: str = "changed.zip") -> Path:
+    changed = pack.with_name(name)
+    with zipfile.ZipFile(changed, "w") as file:
+        for each, data in files.items():
+            file.writestr(each, data)
+    return changed
+
+
+def test_a_persons_events_are_proved_and_the_person_named(
+    written: Path, key: Path, capsys: Said
+) -> None:
+    pack = make(written, "--actor", ANN, "--reason", "case 7")
+    assert "6 events with their proofs" in capsys.readouterr().out
+    found = both(pack, key)
+    assert (found.ok, found.trusted, found.erased) == (True, True, 0)
+    assert found.events == 7  # the key's own event beside them
+    people = json.loads(files_of(pack)["people.json"])
+    assert ANN in {each["identity"] for each in people}
+    assert BOB not in {each["identity"] for each in people}
+    assert found.identified == len(people)
+    assert main(["verify", str(pack), "--key", str(key)]) == 0
+    assert "each proved" in capsys.readouterr().out
+    status, said = stand_alone(pack)
+    assert status == 0
+    assert "as the pack itself says" in said
+
+
+def test_the_pack_runs_by_itself(written: Path) -> None:
+    pack = make(written, "--seq", "0-3")
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", str(pack)],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "The pack holds" in done.stdout
+
+
+def test_unpacked_into_a_folder_it_is_checked_there(written: Path, tmp_path: Path) -> None:
+    pack = make(written, "--seq", "0-3")
+    folder = tmp_path / "unpacked"
+    with zipfile.ZipFile(pack) as file:
+        file.extractall(folder)
+    status, said = stand_alone(folder, verifier=folder / "verify.py")
+    assert (status, said.splitlines()[0]) == (0, "The pack holds: 5 events, each proved.")
+    (folder / "events.jsonl").write_text(
+        (folder / "events.jsonl").read_text("utf-8").replace("process", "progress"), "utf-8"
+    )
+    status, _ = stand_alone(folder, verifier=folder / "verify.py")
+    assert status == 1
+
+
+def test_nobody_is_named_who_may_not_be(written: Path) -> None:
+    with Vault(TrailPaths.of(written).vault) as vault:
+        token = vault.find(ANN)
+    pack = make(written, "--actor", str(token), "--without-identities")
+    files = files_of(pack)
+    assert "people.json" not in files
+    assert not any(b"user:ann" in data for data in files.values())
+    assert both(pack).identified == 0
+
+
+def test_after_erasing_them_the_same_events_are_proved_and_nobody_can_say_whose(
+    written: Path, key: Path
+) -> None:
+    before = make(written, "--actor", ANN)
+    with Vault(TrailPaths.of(written).vault) as vault:
+        token = str(vault.find(ANN))
+    assert main(["erase", ANN, "--yes", "--trail", str(written)]) == 0
+    after = make(written, "--actor", token, name="after.zip")
+    found = both(after, key)
+    # not the grant: whose account it was about stood in what is gone
+    assert (found.ok, found.erased) == (True, 5)
+    files = files_of(after)
+    text = b"".join(files.values())
+    assert b"user:ann" not in text
+    assert b"secret of" not in text
+    assert token.encode() in text
+    assert both(before, key).ok  # out of reach, and still true
+
+
+def test_a_sealed_event_without_its_erasure_is_a_problem(written: Path) -> None:
+    with Vault(TrailPaths.of(written).vault) as vault:
+        token = str(vault.find(ANN))
+    assert main(["erase", ANN, "--yes", "--trail", str(written)]) == 0
+    files = files_of(make(written, "--actor", token))
+    lines = files["events.jsonl"].splitlines(keepends=True)
+    files["events.jsonl"] = b"".join(line for line in lines if b"erases" not in line)
+    assert "no erasure" in " ".join(p.what for p in both(repacked(written, files)).problems)
+
+
+def test_the_events_behind_a_finding(written: Path, capsys: Said) -> None:
+    assert main(["evidence", "--trail", str(written), "--finding", "x", "-o", "c.zip"]) == 2
+    assert "no finding x" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("change", ["rotate", "revoke"])
+def test_an_older_key_leads_to_the_one_that_signed_unless_it_was_revoked(
+    written: Path, key: Path, change: str
+) -> None:
+    for number in range(2):
+        argv = ["key", change, "--reason", f"time {number}", "--trail", str(written)]
+        assert main(argv) == 0
+    pack = make(written, "--actor", ANN)
+    newest = TrailPaths.of(written).public_key
+    assert both(pack, newest).trusted
+    found = both(pack, key)
+    assert found.ok == found.trusted == (change == "rotate")
+
+
+def test_a_pack_made_by_somebody_else_is_of_one_piece_and_not_trusted(
+    written: Path, tmp_path: Path, key: Path
+) -> None:
+    other = tmp_path / "other.db"
+    audit = FlowAudit(trail=other)
+    act(audit, ANN, "forged")
+    audit.close()
+    forged = make(other, "--actor", ANN, name="forged.zip")
+    assert both(forged).ok
+    assert not both(forged).trusted
+    assert not both(forged, key).ok
+
+
+def test_a_manifest_signed_anew_by_another_key_is_not_the_operators(
+    written: Path, key: Path
+) -> None:
+    files = files_of(make(written, "--actor", ANN))
+    thief = Ed25519PrivateKey.generate()
+    note = Note.parse(files["manifest"].decode())
+    name = load_verifier_key(TrailPaths.of(written))
+    assert name is not None
+    line = signature_line(thief, name.name, note.text)
+    files["manifest"] = str(Note(note.text, (line,))).encode()
+    changed = repacked(written, files)
+    for trusted in (None, key):
+        assert any("manifest is not signed" in p.what for p in both(changed, trusted).problems)
+
+
+def swap(files: dict[str, bytes], one: str, other: str) -> None:
+    files[one], files[other] = files[other], files[one]
+
+
+CHANGES: dict[str, Callable[[dict[str, bytes]], Any]] = {
+    "an event taken away": lambda f: f.update(
+        {"events.jsonl": b"".join(f["events.jsonl"].splitlines(keepends=True)[:-1])}
+    ),
+    "an event twice": lambda f: f.update(
+        {"events.jsonl": f["events.jsonl"] + f["events.jsonl"].splitlines(keepends=True)[0]}
+    ),
+    "a proof taken away": lambda f: f.pop("proofs/2.tlog-proof"),
+    "two proofs exchanged": lambda f: swap(f, "proofs/1.tlog-proof", "proofs/2.tlog-proof"),
+    "a name changed": lambda f: f.update(
+        {"people.json": f["people.json"].replace(b"user:bob", b"user:ann")}
+    ),
+    "the statement of another number": lambda f: f.update(
+        {"statement": f["statement"].replace(b'"lost":0', b'"lost":1')}
+    ),
+    "a file put to it": lambda f: f.update({"more.txt": b"x"}),
+    "the page changed": lambda f: f.update({"index.html": f["index.html"] + b"x"}),
+    "a personal part taken away": lambda f: f.update(
+        {"events.jsonl": f["events.jsonl"].replace(b'"personal"', b'"personel"', 1)}
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
+def test_every_change_is_found_by_both(written: Path, change: Any) -> None:
+    files = files_of(make(written, "--seq", "1-4"))
+    change(files)
+    assert not both(repacked(written, files)).ok
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    trail = tmp_path_factory.mktemp("sample") / "t.db"
+    audit = FlowAudit(trail=trail)
+    for number in range(4):
+        act(audit, ANN, f"secret of {number}")
+    audit.close()
+    return make(trail, "--actor", ANN)
+
+
+def load_stand_alone(pack: Path) -> Any:
+    import importlib.util
+
+    spec = importlib.util.spec_from_file_location("verify_pack_alone", unpack_verifier(pack))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@settings(
+    max_examples=2_000 if os.environ.get("FLOWAUDIT_SOAK") else 100,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(st.data())
+def test_no_changed_byte_is_passed_over_by_either(sample: Path, data: st.DataObject) -> None:
+    files = files_of(sample)
+    name = data.draw(st.sampled_from(sorted(files)))
+    at = data.draw(st.integers(0, len(files[name]) - 1))
+    byte = data.draw(st.integers(0, 255))
+    content = bytearray(files[name])
+    if content[at] == byte:
+        return
+    content[at] = byte
+    files[name] = bytes(content)
+    alone = load_stand_alone(sample)
+    try:
+        theirs = alone.Check(files, None, []).run()["ok"]
+    except (alone.Bad, ValueError, KeyError, TypeError, AttributeError, IndexError):
+        theirs = False
+    try:
+        ours = verify_pack(repacked(sample, files)).ok
+    except ProofError:
+        ours = False
+    assert not ours
+    assert not theirs
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"PK", b"PK\x05\x06" + bytes(18), b"x" * 1000],
+    ids=["empty", "begun", "an empty zip", "junk"],
+)
+def test_what_is_no_pack_is_refused(
+    tmp_path: Path, written: Path, content: bytes, capsys: Said
+) -> None:
+    verifier = unpack_verifier(make(written, "--seq", "1"))
+    capsys.readouterr()
+    file = tmp_path / "x.zip"
+    file.write_bytes(content)
+    with pytest.raises(ProofError):
+        verify_pack(file)
+    assert main(["verify", str(file)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert stand_alone(file, verifier=verifier)[0] == 2
+
+
+def test_a_pack_that_unpacks_without_end_is_refused_unread(tmp_path: Path) -> None:
+    bomb = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as file:
+        for number in range(9):
+            with file.open(f"{number}", "w") as stream:
+                for _ in range(128):
+                    stream.write(bytes(1 << 20))
+    assert bomb.stat().st_size < 10_000_000
+    with pytest.raises(ProofError, match="1 GiB"):
+        verify_pack(bomb)
+
+
+def test_the_page_shows_hostile_text_and_does_not_run_it(written: Path) -> None:
+    page = files_of(make(written, "--actor", ANN))["index.html"].decode()
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+    assert "\u202e" not in page
+    assert "{{ 7 * 7 }}" in page
+    assert "default-src &#39;none&#39;" in page
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        ([], "one of --actor, --finding and --seq"),
+        (["--actor", "user:nobody"], "knows nobody"),
+        (["--actor", "a" * 52], "no such events"),
+        (["--seq", "5-3"], "places such as"),
+        (["--seq", "x"], "places such as"),
+        (["--seq", "-1"], "places such as"),
+        (["--seq", "999999"], "no such events"),
+        (["--seq", "0-99999999"], "places such as"),
+        (["--seq", "1", "--reason", "x" * 501], "at most 500"),
+        (["--actor", ANN, "--to", "1999-01-01"], "no such events"),
+    ],
+    ids=lambda value: " ".join(value)[:30] if isinstance(value, list) else "",
+)
+def test_a_mistake_is_said_in_one_line_and_leaves_no_file(
+    written: Path, tmp_path: Path, capsys: Said, argv: list[str], says: str
+) -> None:
+    pack = tmp_path / "case.zip"
+    assert main(["evidence", "--trail", str(written), "-o", str(pack), *argv]) == 2
+    said = capsys.readouterr().err
+    assert says in said
+    assert said.count("\n") == 1
+    assert not list(tmp_path.glob("case*"))
+
+
+def test_an_export_is_an_event_that_names_whom_it_is_about(
+    written: Path, events: Callable[..., list[dict[str, Any]]]
+) -> None:
+    make(written, "--actor", ANN)
+    with Vault(TrailPaths.of(written).vault) as vault:
+        token = vault.find(ANN)
+    [event] = events("access")
+    assert event["action"] == "export"
+    assert event["facts"] == {"command": "evidence", "of": [token], "scope": "raw"}
+
+
+def test_a_trail_that_does_not_hold_makes_a_pack_that_says_so(
+    written: Path, sql: Callable[..., Any], key: Path
+) -> None:
+    sql("UPDATE event SET core = replace(core, 'job', 'jab') WHERE seq = 4")
+    pack = written.with_name("case.zip")
+    assert main(["evidence", "--trail", str(written), "--seq", "2-5", "-o", str(pack)]) == 1
+    found = both(pack, key)
+    assert {p.seq for p in found.problems} == {4, None}
+
+
+def test_a_signed_statement_is_verified_by_itself(
+    written: Path, tmp_path: Path, key: Path, capsys: Said
+) -> None:
+    file = tmp_path / "day.statement"
+    assert main(["statement", "--trail", str(written), "-o", str(file)]) == 0
+    capsys.readouterr()
+    assert main(["verify", str(file), "--key", str(key)]) == 0
+    assert "was not changed" in capsys.readouterr().out
+    assert main(["verify", str(file)]) == 1
+    file.write_text(file.read_text("utf-8").replace('"lost":0', '"lost":1'), "utf-8")
+    assert main(["verify", str(file), "--key", str(key)]) == 1
+    assert "NOT signed" in capsys.readouterr().out
