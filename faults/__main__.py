@@ -3,10 +3,10 @@
 import sys
 import time
 
-from . import killing, mutating
+from . import killing, mutating, powering
 from .figures import table
 
-KINDS = {"mutations": mutating.run, "kills": killing.run}
+KINDS = {"mutations": mutating.run, "kills": killing.run, "power cuts": powering.run}
 
 
 def main() -> int:

@@ -26,6 +26,13 @@ class Figure:
             self.failures.append(str(failure))
         return holds
 
+    def add(self, more: "Figure") -> None:
+        """Take in the same figure of another run."""
+        self.done += more.done
+        self.held += more.held
+        self.failures += more.failures
+        self.note = " + ".join(dict.fromkeys(filter(None, (self.note, more.note))))
+
     @property
     def ok(self) -> bool:
         """Whether it was done at all, and always held."""

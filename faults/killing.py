@@ -172,24 +172,26 @@ async def _drive(server: _Server, client: _Client, kills: int, rng: random.Rando
     base, limits = f"http://127.0.0.1:{client.port}", httpx.Limits(max_connections=CLIENTS)
     async with httpx.AsyncClient(base_url=base, timeout=5, limits=limits) as http:
         tasks = [asyncio.create_task(client.ask(http)) for _ in range(CLIENTS)]
-        done = 0
-        for turn in range(kills):
-            if not server.is_running:
-                server.kill_all()
-                client.pids.clear()
-                server.start()
-            await _until_answering(client)
+        done = turn = 0
+        while done < kills:
+            await _until_answering(server, client)
             await asyncio.sleep(rng.uniform(0.02, 0.35))
             done += _kill_one(server, client, ("worker", "worker", "all", "master")[turn % 4], rng)
+            turn += 1
         await asyncio.sleep(0.3)
         client.is_over = True
         await asyncio.gather(*tasks)
     return done
 
 
-async def _until_answering(client: _Client) -> None:
+async def _until_answering(server: _Server, client: _Client) -> None:
+    """A server that is gone is started again, without those of its workers that live on."""
     deadline, before = time.monotonic() + START_S, len(client.answered)
     while len(client.answered) < before + 2 or not client.pids:
+        if not server.is_running:
+            server.kill_all()
+            client.pids.clear()
+            server.start()
         if time.monotonic() > deadline:
             raise TimeoutError(f"no answer for {START_S} s")
         await asyncio.sleep(0.01)

@@ -286,10 +286,7 @@ def _in_parts(work: Callable[[int, int], list[Figure]], count: int, seed: int) -
     whole = made[0]
     for other in made[1:]:
         for figure, more in zip(whole, other, strict=True):
-            figure.done += more.done
-            figure.held += more.held
-            figure.failures += more.failures
-            figure.note = " + ".join(dict.fromkeys(filter(None, (figure.note, more.note))))
+            figure.add(more)
     return whole
 
 

@@ -33,6 +33,8 @@ def person_problems(paths: TrailPaths) -> Iterator[Problem]:
         with closing(sqlite3.connect(read_only_uri(vault), uri=True)) as db:
             db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_ROW_BYTES)
             db.text_factory = lambda data: data.decode("utf-8", "replace")
+            if not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                return  # its making was broken off
             if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
                 yield Problem(None, f"{vault.name} is not a vault")
                 return
@@ -43,8 +45,7 @@ def person_problems(paths: TrailPaths) -> Iterator[Problem]:
 
 def _wrong_tokens(db: sqlite3.Connection) -> Iterator[Problem]:
     if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'person'").fetchone():
-        if db.execute("SELECT 1 FROM sqlite_master").fetchone():
-            yield Problem(None, "the vault has lost its table of persons")
+        yield Problem(None, "the vault has lost its table of persons")
         return
     for token, salt, identity in db.execute("SELECT token, salt, identity FROM person"):
         if not is_own_token(str(token), salt, str(identity)):
