@@ -10,7 +10,7 @@
     │   ├── TrailBusyError      another program holds the lock
     │   └── TrailWriteError     disk full, read-only, input/output error
     ├── VaultError              the vault cannot answer
-    │   └── VaultBusyError      it cannot answer now: locked, or away
+    │   └── VaultBusyError      it does not answer us now: locked, away, closed
     ├── ProofError              a note, proof or tile is malformed
     ├── EventError              an event breaks the schema
     ├── ImportFormatError       an importer was told to read something it cannot
@@ -91,7 +91,9 @@ class VaultError(FlowauditError):
 
 
 class VaultBusyError(VaultError):
-    """The vault cannot answer now: another program has locked it, or its database is away."""
+    """The vault does not answer us now: another program has locked it, its database is away, or
+    closed to this log-in. Whom it calls erased is not known.
+    """
 
 
 class ProofError(FlowauditError):

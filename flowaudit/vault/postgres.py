@@ -96,7 +96,7 @@ class PostgresVault(AnyVault):
         if isinstance(error, (errors.InvalidSchemaName, errors.UndefinedTable)):
             return VaultError(f"{self._url} holds no vault; its owner runs: flowaudit setup")
         if isinstance(error, errors.InsufficientPrivilege):
-            return VaultError(f"{said}: this log-in may not do that")
+            said = f"{said}: this log-in may not do that"
         return VaultBusyError(said)
 
 
