@@ -3,7 +3,7 @@
 import argparse
 
 from ..errors import SettingError
-from ..trail.opening import postgres_module
+from ..vault.opening import needed
 from ..vault.place import DatabaseUrl
 from .options import add_trail, trail_paths
 
@@ -32,9 +32,10 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> int:
     """Set up what of trail and vault is in a database, and say who may do what."""
-    setup = postgres_module("postgres_setup")
+    with needed():
+        from ..trail.postgres_setup import script, set_up
     if args.shown:
-        print(setup.script(args.shown), end="")
+        print(script(args.shown), end="")
         return 0
     paths = trail_paths(args, must_exist=False)
     databases = {"trail": paths.trail, "vault": paths.vault}
@@ -42,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     if not places:
         raise SettingError("trail", str(paths.trail), "postgresql://USER@HOST/DATABASE")
     for what, place in places.items():
-        setup.set_up(place, what)
+        set_up(place, what)
         print(f"The {what} in {place} is set up.")
     for what in places:
         for role, may in _ROLES[what]:
@@ -57,6 +58,7 @@ _ROLES = {
         ("flowaudit_security", "reads events with it"),
         ("flowaudit_auditor", "reads everything, and verifies"),
         ("flowaudit_eraser", "erases the personal part of events"),
+        ("flowaudit_archivist", "moves entries into archives, and prunes"),
     ),
     "vault": (
         ("flowaudit_tokens", "gets tokens for identities it names: for apps"),

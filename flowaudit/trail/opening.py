@@ -1,17 +1,15 @@
 """Opens a trail where it is: the one way to a trail for everything that reads or writes one."""
 
 import os
-from importlib import import_module
-from typing import Any
 
-from ..errors import MissingExtraError
+from ..vault.opening import needed
 from ..vault.place import DatabaseUrl, Place, place_of
 from .paths import TrailPaths, check_is_trail
 from .reader import TrailReader
 from .sqlite import Trail
 from .store import ReadableTrail, WritableTrail
 
-__all__ = ["Given", "check_trail", "open_reader", "open_trail", "postgres_module", "trail_exists"]
+__all__ = ["Given", "check_trail", "open_reader", "open_trail", "trail_exists"]
 
 Given = str | os.PathLike[str] | DatabaseUrl | TrailPaths
 """How a trail may be named: by its paths, or by its place alone."""
@@ -27,10 +25,9 @@ def open_trail(given: Given, *, lock_timeout_s: float | None = 30.0) -> Writable
     """
     paths = given if isinstance(given, TrailPaths) else TrailPaths.of(given)
     if isinstance(paths.trail, DatabaseUrl):
-        trail: WritableTrail = postgres_module("postgres").PostgresTrail(
-            paths, lock_timeout_s=lock_timeout_s
-        )
-        return trail
+        with needed():
+            from .postgres import PostgresTrail
+        return PostgresTrail(paths, lock_timeout_s=lock_timeout_s)
     return Trail(paths, lock_timeout_s=lock_timeout_s)
 
 
@@ -38,8 +35,9 @@ def open_reader(given: Given) -> ReadableTrail:
     """The reader's side of a trail, as it is now. Raises `NotATrailError` if there is none."""
     place = _place(given)
     if isinstance(place, DatabaseUrl):
-        reader: ReadableTrail = postgres_module("postgres_reader").PostgresReader(place)
-        return reader
+        with needed():
+            from .postgres_reader import PostgresReader
+        return PostgresReader(place)
     return TrailReader(place)
 
 
@@ -47,7 +45,7 @@ def check_trail(given: Given) -> None:
     """Raise `NotATrailError`, with a sentence for people, unless there is a trail."""
     place = _place(given)
     if isinstance(place, DatabaseUrl):
-        postgres_module("postgres_reader").check_is_database_trail(place)
+        open_reader(place).close()
     else:
         check_is_trail(place)
 
@@ -60,11 +58,3 @@ def trail_exists(given: Given) -> bool:
 
 def _place(given: Given) -> Place:
     return given.trail if isinstance(given, TrailPaths) else place_of(given)
-
-
-def postgres_module(name: str) -> Any:
-    """A module of the PostgreSQL trail, whose library is an extra."""
-    try:
-        return import_module(f".{name}", __package__)
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("psycopg", "postgres") from error

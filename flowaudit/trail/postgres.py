@@ -7,7 +7,7 @@ sign what the database says its head is, and it keeps a checkpoint of that head 
 
 import os
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from types import TracebackType
@@ -22,7 +22,7 @@ from ..oplog import OPLOG
 from ..proofs.checkpoint import sign_checkpoint
 from ..proofs.merkle import SALT_BYTES
 from ..proofs.note import VerifierKey
-from ..vault.link import Link, first_line
+from ..vault.link import Link, Questioned, first_line
 from ..vault.place import DatabaseUrl
 from .forgetting import ErasureNote, Forgetting
 from .paths import TrailPaths
@@ -249,6 +249,20 @@ class PostgresTrail:
         with self._turn() as db:
             self._signer.key(self._origin, self._head(db).newest)
         return old, new
+
+    def change(
+        self,
+        step: Callable[[Any], None],
+        records: Records = (),
+        source: str = "",
+        last_n: int = 0,
+    ) -> None:
+        """See `WritableTrail.change`; the log-in needs the role `flowaudit_archivist`."""
+        with self._turn() as db:
+            db.execute("SET LOCAL search_path = flowaudit")
+            step(Questioned(db))
+            if records:
+                _append(db, records, source, last_n, None)
 
     def close(self) -> None:
         """Sign the head and close. A failure to sign leaves the trail valid."""

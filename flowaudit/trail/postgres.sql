@@ -11,6 +11,7 @@
 --   flowaudit_security  reads events with it
 --   flowaudit_auditor   reads everything: tiles, checkpoints, sources
 --   flowaudit_eraser    may call the functions that erase
+--   flowaudit_archivist may move ranges of entries out of the trail: reads, and deletes them here
 -- A person or an app gets a log-in of its own: CREATE ROLE app LOGIN IN ROLE flowaudit_writer;
 
 DO $$
@@ -25,7 +26,7 @@ BEGIN
         RAISE EXCEPTION 'flowaudit needs a database with the encoding UTF8';
     END IF;
     FOREACH name IN ARRAY ARRAY['flowaudit_owner', 'flowaudit_writer', 'flowaudit_product',
-        'flowaudit_security', 'flowaudit_auditor', 'flowaudit_eraser']
+        'flowaudit_security', 'flowaudit_auditor', 'flowaudit_eraser', 'flowaudit_archivist']
     LOOP
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) THEN
             EXECUTE format('CREATE ROLE %I NOLOGIN', name);
@@ -38,7 +39,7 @@ BEGIN
         CREATE SCHEMA flowaudit AUTHORIZATION flowaudit_owner;
     END IF;
     IF to_regclass('flowaudit.trail') IS NOT NULL THEN
-        IF (SELECT format FROM flowaudit.trail) > 1 THEN
+        IF (SELECT format FROM flowaudit.trail) > 2 THEN
             RAISE EXCEPTION 'this trail was made by a newer flowaudit: upgrade flowaudit';
         END IF;
     END IF;
@@ -84,6 +85,16 @@ CREATE TABLE IF NOT EXISTS flowaudit.trail (
     id text,
     format int
 );
+CREATE TABLE IF NOT EXISTS flowaudit.archived (
+    first bigint PRIMARY KEY,
+    last bigint,
+    state text,
+    place text,
+    file text,
+    first_ts bigint,
+    last_ts bigint,
+    told text
+);
 
 -- hashes do not compress; head, tiles and sources are rewritten with every group
 ALTER TABLE flowaudit.tile ALTER hashes SET STORAGE EXTERNAL;
@@ -99,10 +110,11 @@ ALTER TABLE flowaudit.source SET (fillfactor = 50, autovacuum_vacuum_scale_facto
 INSERT INTO flowaudit.head VALUES (1, 0, '') ON CONFLICT DO NOTHING;
 INSERT INTO flowaudit.trail
     SELECT 1, string_agg(substr('abcdefghijklmnopqrstuvwxyz234567',
-        1 + (get_byte(random.bytes, i) & 31), 1), ''), 1
+        1 + (get_byte(random.bytes, i) & 31), 1), ''), 2
     FROM (SELECT sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())) AS bytes)
         AS random, generate_series(0, 15) AS i
     ON CONFLICT DO NOTHING;
+UPDATE flowaudit.trail SET format = 2 WHERE format < 2;
 
 -- ---------------------------------------------------------------------------------------------
 -- The tree of RFC 9162, grown by a group of leaves at once.
@@ -407,12 +419,12 @@ $$;
 REVOKE ALL ON SCHEMA flowaudit FROM PUBLIC;
 REVOKE ALL ON ALL TABLES IN SCHEMA flowaudit
     FROM PUBLIC, flowaudit_writer, flowaudit_product, flowaudit_security, flowaudit_auditor,
-    flowaudit_eraser;
+    flowaudit_eraser, flowaudit_archivist;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA flowaudit
     FROM PUBLIC, flowaudit_writer, flowaudit_product, flowaudit_security, flowaudit_auditor,
-    flowaudit_eraser;
+    flowaudit_eraser, flowaudit_archivist;
 GRANT USAGE ON SCHEMA flowaudit TO flowaudit_writer, flowaudit_product, flowaudit_security,
-    flowaudit_auditor, flowaudit_eraser;
+    flowaudit_auditor, flowaudit_eraser, flowaudit_archivist;
 
 GRANT EXECUTE ON FUNCTION
     flowaudit.take_turn(),
@@ -435,9 +447,20 @@ GRANT EXECUTE ON FUNCTION flowaudit.note_access(text, bytea)
     flowaudit_eraser;
 GRANT SELECT (seq, core) ON flowaudit.event TO flowaudit_product;
 GRANT SELECT (seq, core, personal) ON flowaudit.event TO flowaudit_security;
-GRANT SELECT ON flowaudit.head, flowaudit.trail
+GRANT SELECT ON flowaudit.head, flowaudit.trail, flowaudit.archived
     TO flowaudit_product, flowaudit_security, flowaudit_auditor;
 GRANT SELECT ON flowaudit.event, flowaudit.tile, flowaudit.source, flowaudit.checkpoint
     TO flowaudit_auditor;
+GRANT SELECT ON ALL TABLES IN SCHEMA flowaudit TO flowaudit_archivist;
+GRANT DELETE ON flowaudit.event, flowaudit.tile TO flowaudit_archivist;
+GRANT INSERT ON flowaudit.event, flowaudit.tile TO flowaudit_archivist;
+GRANT INSERT, UPDATE, DELETE ON flowaudit.archived TO flowaudit_archivist;
+GRANT EXECUTE ON FUNCTION
+    flowaudit.take_turn(),
+    flowaudit.append(text, bigint, text, bytea[], bytea[], bytea[], bytea[]),
+    flowaudit.to_sign(),
+    flowaudit.keep_checkpoint(text),
+    flowaudit.last_n(text)
+    TO flowaudit_archivist;
 
 RESET ROLE;

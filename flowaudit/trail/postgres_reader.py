@@ -18,8 +18,9 @@ from ..vault.link import Link
 from ..vault.place import DatabaseUrl
 from .forgetting import names_any
 from .postgres import ANSWER_S, postgres_error
+from .ranges import Away, ranges_from
 
-__all__ = ["PostgresReader", "check_is_database_trail"]
+__all__ = ["PostgresReader"]
 
 RANGE: Final = 20_000
 """Entries fetched in one query."""
@@ -31,6 +32,10 @@ SMALLEST_SEQ: Final = -(2**63)
 LARGEST_SEQ: Final = 2**63 - 1
 
 _SNAPSHOT: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+_RANGES: Final = (
+    "SELECT first, last, state, place, file, first_ts, last_ts, told"
+    " FROM flowaudit.archived ORDER BY first"
+)
 _COLUMNS: Final = ("seq", "core", "personal", "salt", "sealed")
 _MAY_READ: Final = "SELECT " + ", ".join(
     f"has_column_privilege('flowaudit.event', '{name}', 'SELECT')" for name in _COLUMNS
@@ -51,6 +56,8 @@ class PostgresReader:
         try:
             self._db = self._open.enter_context(self._link.transaction(_SNAPSHOT))
             self.size, self.frontier = self._head()
+            self.ranges = ranges_from(self._all(_RANGES))
+            self.away = Away(self.ranges)
             [may] = self._all(_MAY_READ)
         except psycopg.Error as error:
             self.close()
@@ -93,9 +100,16 @@ class PostgresReader:
         return f"flowaudit/{rows[0][0] or ''}" if rows else ""
 
     def entries(self, first: int | None = None, last: int | None = None) -> Iterator[Entry]:
-        """Entries with `first` <= seq <= `last` in order of seq; a missing one is passed over."""
-        above = max(SMALLEST_SEQ + 1, first if first is not None else SMALLEST_SEQ + 1) - 1
+        """Entries with `first` <= seq <= `last` in order of seq; a missing one is passed over,
+        and so is what stands in archives.
+        """
+        start = max(first if first is not None else SMALLEST_SEQ, SMALLEST_SEQ + 1)
         end = min(last if last is not None else LARGEST_SEQ, LARGEST_SEQ)
+        for piece in self.away.gaps(start, end):
+            yield from self._piece(*piece)
+
+    def _piece(self, first: int, end: int) -> Iterator[Entry]:
+        above = first - 1
         while True:
             rows = self._all(
                 f"SELECT {self._columns} FROM flowaudit.event"
@@ -126,13 +140,25 @@ class PostgresReader:
                 (start, min(start + RANGE, end), wanted),
             )
             for seq, core, personal in rows:
-                if names_any(core or b"", personal, tokens):
+                is_here = self.away.range_of(seq) is None
+                if is_here and names_any(core or b"", personal, tokens):
                     yield Entry(seq=seq, core=core or b"", personal=personal)
 
     def last_seq(self) -> int:
-        """The highest seq of a stored entry; -1 if there is none."""
+        """The highest seq of an entry, stored here or in an archive; -1 if there is none."""
         [(seq,)] = self._all("SELECT max(seq) FROM flowaudit.event")
-        return -1 if seq is None else int(seq)
+        return max(-1 if seq is None else int(seq), self.ranges[-1].last if self.ranges else -1)
+
+    def strays(self) -> Iterator[int]:
+        """The first row of each range that has left the trail, and should have none."""
+        for each in self.ranges:
+            if each.state != "moving":
+                [(seq,)] = self._all(
+                    "SELECT min(seq) FROM flowaudit.event WHERE seq BETWEEN %s AND %s",
+                    (each.first, each.last),
+                )
+                if seq is not None:
+                    yield int(seq)
 
     def tile(self, level: int, idx: int) -> bytes | None:
         """A tile's hashes as stored."""
@@ -176,11 +202,6 @@ class PostgresReader:
             return self._db.execute(sql, parameters, binary=True).fetchall()
         except psycopg.Error as error:
             raise _reading_error(error, self.url) from error
-
-
-def check_is_database_trail(url: DatabaseUrl) -> None:
-    """Raise `NotATrailError`, with a sentence for people, unless the database holds a trail."""
-    PostgresReader(url).close()
 
 
 def _reading_error(error: psycopg.Error, url: DatabaseUrl) -> TrailError:

@@ -14,10 +14,11 @@ import psycopg
 from psycopg import Connection, OperationalError
 from psycopg.pq import TransactionStatus
 
+from .base import Rows
 from .guard import living
 from .place import DatabaseUrl
 
-__all__ = ["Link", "first_line"]
+__all__ = ["Link", "Questioned", "first_line"]
 
 IDLE_S: Final = 15
 """Seconds after which the server ends a transaction of ours in which nothing comes any more: a
@@ -244,6 +245,17 @@ class _Dialling:
         for name, seconds in times.items():
             db.execute("SELECT set_config(%s, %s, false)", (name, str(max(1, int(seconds * 1e3)))))
         return db
+
+
+class Questioned:
+    """A connection that takes SQL as SQLite's module does: a parameter stands as `?`."""
+
+    def __init__(self, db: Connection[tuple[Any, ...]]) -> None:
+        self._db = db
+
+    def execute(self, sql: str, parameters: tuple[Any, ...] = (), /) -> Rows:
+        """Run a statement."""
+        return self._db.execute(sql.replace("?", "%s"), parameters)
 
 
 def _rows(db: _TimedConnection, sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:

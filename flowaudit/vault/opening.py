@@ -1,11 +1,14 @@
 """Opens a vault where it is."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from ..errors import MissingExtraError
 from .base import AnyVault
 from .place import DatabaseUrl, Place
 from .tokens import Vault
 
-__all__ = ["open_vault", "vault_exists"]
+__all__ = ["needed", "open_vault", "vault_exists"]
 
 
 def open_vault(place: Place, *, timeout_s: float = 10.0) -> AnyVault:
@@ -15,11 +18,21 @@ def open_vault(place: Place, *, timeout_s: float = 10.0) -> AnyVault:
     """
     if not isinstance(place, DatabaseUrl):
         return Vault(place, timeout_s=timeout_s)
-    try:
+    with needed():
         from .postgres import PostgresVault
+    return PostgresVault(place, timeout_s=timeout_s)
+
+
+@contextmanager
+def needed() -> Iterator[None]:
+    """Around the import of what needs PostgreSQL's library, which is an extra.
+
+    Raises `MissingExtraError` where it is not installed.
+    """
+    try:
+        yield
     except ModuleNotFoundError as error:
         raise MissingExtraError("psycopg", "postgres") from error
-    return PostgresVault(place, timeout_s=timeout_s)
 
 
 def vault_exists(place: Place) -> bool:

@@ -12,8 +12,8 @@ import psycopg
 from psycopg import Connection, errors
 
 from ..errors import VaultBusyError, VaultError
-from .base import KEY_BYTES, SALT_BYTES, AnyVault, Database, Rows, token_of
-from .link import Link, first_line
+from .base import KEY_BYTES, SALT_BYTES, AnyVault, Database, token_of
+from .link import Link, Questioned, first_line
 from .place import DatabaseUrl
 
 __all__ = ["PostgresVault"]
@@ -52,11 +52,11 @@ class PostgresVault(AnyVault):
 
     def ask(self, question: Callable[[Database], _T]) -> _T:
         """What a question finds in the database; for the modules of this package."""
-        return self._use(_BEGIN, lambda db: question(_Asked(db)))
+        return self._use(_BEGIN, lambda db: question(Questioned(db)))
 
     def change(self, step: Callable[[Database], _T]) -> _T:
         """Run a step in one transaction, alone; as `ask`. What it raises undoes it."""
-        return self._use(_ALONE, lambda db: step(_Asked(db)))
+        return self._use(_ALONE, lambda db: step(Questioned(db)))
 
     def truncate_log(self) -> bool:
         """Let PostgreSQL give up the dead rows that an erasure leaves; False if we may not ask."""
@@ -98,14 +98,3 @@ class PostgresVault(AnyVault):
         if isinstance(error, errors.InsufficientPrivilege):
             said = f"{said}: this log-in may not do that"
         return VaultBusyError(said)
-
-
-class _Asked:
-    """A database that takes SQL as SQLite's module does: a parameter stands as `?`."""
-
-    def __init__(self, db: Connection[tuple[Any, ...]]) -> None:
-        self._db = db
-
-    def execute(self, sql: str, parameters: tuple[Any, ...] = (), /) -> Rows:
-        """Run a statement."""
-        return self._db.execute(sql.replace("?", "%s"), parameters)

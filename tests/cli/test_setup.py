@@ -64,7 +64,7 @@ def test_a_newer_trail_is_refused(
 ) -> None:
     url = postgres.url(database)
     assert main(["setup", "--trail", url]) == 0
-    postgres.run("UPDATE flowaudit.trail SET format = 2", database)
+    postgres.run("UPDATE flowaudit.trail SET format = 3", database)
     capsys.readouterr()
     assert main(["setup", "--trail", url]) == 2
     assert "made by a newer flowaudit" in capsys.readouterr().err

@@ -38,6 +38,11 @@ def fill(trail: Path, first: int, count: int) -> None:
 
 
 @pytest.fixture
+def store() -> str:
+    return "sqlite"  # formats are the file's
+
+
+@pytest.fixture
 def old_trail(trail: Path) -> Path:
     """A trail as a release wrote it that knew format 1 only."""
     new = trail.with_name("new.db")
