@@ -91,6 +91,7 @@ CREATE TABLE IF NOT EXISTS flowaudit.archived (
     state text,
     place text,
     file text,
+    draft text,
     first_ts bigint,
     last_ts bigint,
     told text

@@ -33,7 +33,7 @@ LARGEST_SEQ: Final = 2**63 - 1
 
 _SNAPSHOT: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _RANGES: Final = (
-    "SELECT first, last, state, place, file, first_ts, last_ts, told"
+    "SELECT first, last, state, place, file, draft, first_ts, last_ts, told"
     " FROM flowaudit.archived ORDER BY first"
 )
 _COLUMNS: Final = ("seq", "core", "personal", "salt", "sealed")

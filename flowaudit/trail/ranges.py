@@ -18,8 +18,10 @@ from .numbering import merged
 
 __all__ = ["Away", "Range", "State", "Telling", "Told", "ends_away", "ranges_from"]
 
-State = Literal["moving", "archived", "pruned"]
-"""`moving`: the archive has all of it and the trail may still have some; `pruned`: nobody has."""
+State = Literal["writing", "moving", "archived", "pruned"]
+"""`writing`: the trail has all of it, and a file is on the way; `moving`: the archive has all of
+it, and the trail may still have some; `pruned`: nobody has it.
+"""
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -41,7 +43,9 @@ class Range:
     place: str
     """Where its archive is; for people, and for commands that name no place."""
     file: str
-    """Its name there; empty if the file is gone."""
+    """Its name there; empty if there is none."""
+    draft: str
+    """Another file there that counts for nothing, and is removed by whoever comes next."""
     first_ts: int
     """Smallest and largest `ts` in it, µs since 1970 UTC."""
     last_ts: int
@@ -69,7 +73,10 @@ def _damaged(place: object) -> NotATrailError:
 
 
 def ranges_from(rows: Iterable[Sequence[object]]) -> tuple[Range, ...]:
-    """The rows of the table, by rising `first`. Raises `NotATrailError` for one that can't be."""
+    """The rows of the table, by rising `first`; those that are being written are passed over.
+
+    Raises `NotATrailError` for one that can't be.
+    """
     found: list[Range] = []
     for row in rows:
         texts = [x.decode("utf-8", "replace") if isinstance(x, bytes) else x for x in row]
@@ -77,6 +84,8 @@ def ranges_from(rows: Iterable[Sequence[object]]) -> tuple[Range, ...]:
             one = msgspec.convert(dict(zip(_FIELDS, texts, strict=True)), Range)
         except msgspec.ValidationError as error:
             raise _damaged(texts[0]) from error
+        if one.state == "writing":
+            continue
         above = found[-1].last if found else -1
         is_whole = one.first % TILE_WIDTH == 0 and (one.last + 1) % TILE_WIDTH == 0
         if not (is_whole and above < one.first < one.last):

@@ -90,7 +90,7 @@ class TrailReader:
             return ()  # a trail of format 1
         return ranges_from(
             self._db.execute(
-                "SELECT first, last, state, place, file, first_ts, last_ts, told"
+                "SELECT first, last, state, place, file, draft, first_ts, last_ts, told"
                 " FROM archived ORDER BY first"
             )
         )

@@ -31,7 +31,7 @@ TABLES: Final = {
     "trail": "CREATE TABLE trail (one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT)",
     "archived": (
         "CREATE TABLE archived (first INTEGER PRIMARY KEY, last INTEGER, state TEXT, place TEXT,"
-        " file TEXT, first_ts INTEGER, last_ts INTEGER, told TEXT)"
+        " file TEXT, draft TEXT, first_ts INTEGER, last_ts INTEGER, told TEXT)"
     ),
 }
 """Each table of ours with the statement that makes it, as SQLite keeps it."""

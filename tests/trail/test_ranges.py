@@ -101,7 +101,7 @@ def test_a_trail_of_a_format_to_come_is_refused(old_trail: Path) -> None:
         verify_trail(old_trail)
 
 
-GOOD = (0, 255, "archived", "/a", "f", 1, 2, "{}")
+GOOD = (0, 255, "archived", "/a", "f", "", 1, 2, "{}")
 
 
 @pytest.mark.parametrize(
@@ -126,11 +126,11 @@ def test_a_damaged_table_of_ranges_is_refused(rows: list[tuple[object, ...]]) ->
 @pytest.mark.parametrize("told", ["", "[]", '{"runs": 1}', '{"events": [[1]]}', "\ud800"])
 def test_what_a_range_tells_is_refused_where_it_is_damaged(told: str) -> None:
     with pytest.raises(NotATrailError, match="damaged"):
-        Range(0, 255, "archived", "/a", "f", 1, 2, told).what_it_tells()
+        Range(0, 255, "archived", "/a", "f", "", 1, 2, told).what_it_tells()
 
 
 def make(*pairs: tuple[int, int]) -> Away:
-    return Away([Range(a, b, "archived", "/a", "f", 0, 0, "{}") for a, b in pairs])
+    return Away([Range(a, b, "archived", "/a", "f", "", 0, 0, "{}") for a, b in pairs])
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_what_a_range_tells() -> None:
         telling.see(seq, f'{{"kind":"request","n":{n},"source":"a"}}'.encode())
     telling.see(5, gap)
     telling.see(6, b"\xff no core")
-    told = Range(0, 255, "archived", "/a", "f", 1, 2, telling.text()).what_it_tells()
+    told = Range(0, 255, "archived", "/a", "f", "", 1, 2, telling.text()).what_it_tells()
     assert told.runs == [("a", 1, 2), ("a", 4, 5), ("a", 7, 7), ("b", 9, 9)]
     assert told.events == [(5, gap.decode())]
 
@@ -177,7 +177,8 @@ def parted(trail: Path) -> Callable[[str], Path]:
 
         def step(db: sqlite3.Connection) -> None:
             db.execute(
-                "INSERT INTO archived VALUES (256, 767, ?, '/a', 'f', 257, 768, ?)", (state, told)
+                "INSERT INTO archived VALUES (256, 767, ?, '/a', 'f', '', 257, 768, ?)",
+                (state, told),
             )
             if state == "archived":
                 db.execute("DELETE FROM event WHERE seq BETWEEN 256 AND 767")
@@ -238,7 +239,7 @@ def test_checkpoints_inside_a_range_that_is_away_are_not_compared(trail: Path) -
 
     def step(db: sqlite3.Connection) -> None:
         db.execute(
-            "INSERT INTO archived VALUES (256, 767, 'archived', '/a', 'f', 1, 2, ?)", (told,)
+            "INSERT INTO archived VALUES (256, 767, 'archived', '/a', 'f', '', 1, 2, ?)", (told,)
         )
         db.execute("DELETE FROM event WHERE seq BETWEEN 256 AND 767")
         db.execute("DELETE FROM tile WHERE level = 0 AND idx IN (1, 2)")
