@@ -22,6 +22,7 @@ from ..oplog import OPLOG
 from ..proofs.checkpoint import sign_checkpoint
 from ..proofs.merkle import SALT_BYTES
 from ..proofs.note import VerifierKey
+from ..proofs.paths import TileTree
 from ..vault.link import Link, Questioned, first_line
 from ..vault.place import DatabaseUrl
 from .forgetting import ErasureNote, Forgetting
@@ -225,6 +226,16 @@ class PostgresTrail:
         """Sign the head now, unless it is signed already or this host has no key."""
         with self._turn() as db:
             self._checkpoint(db)
+
+    def consistency(self, old: int, size: int) -> list[bytes]:
+        """See `WritableTrail.consistency`."""
+
+        def tile(level: int, idx: int) -> bytes | None:
+            [(hashes,)] = db.execute("SELECT flowaudit.tile(%b, %b)", (level, idx)).fetchall()
+            return None if hashes is None else bytes(hashes)
+
+        with self._transaction() as db:
+            return TileTree(size, tile).consistency(old)
 
     def replace_key(
         self, *, is_revoked: bool = False, why: str | None = None, actor: str | None = None

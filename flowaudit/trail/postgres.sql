@@ -295,6 +295,12 @@ BEGIN
 END
 $$;
 
+-- A tile's hashes, for proofs that the trail has only grown; they tell nothing of the events.
+CREATE OR REPLACE FUNCTION flowaudit.tile(level int, idx bigint) RETURNS bytea
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT t.hashes FROM flowaudit.tile AS t WHERE t.level = tile.level AND t.idx = tile.idx
+$$;
+
 -- Sources that have not ended, each with the boot id they started under.
 CREATE OR REPLACE FUNCTION flowaudit.running_sources() RETURNS TABLE (id text, boot text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -432,6 +438,7 @@ GRANT EXECUTE ON FUNCTION
     flowaudit.append(text, bigint, text, bytea[], bytea[], bytea[], bytea[]),
     flowaudit.keep_checkpoint(text),
     flowaudit.last_n(text),
+    flowaudit.tile(int, bigint),
     flowaudit.running_sources()
     TO flowaudit_writer;
 GRANT EXECUTE ON FUNCTION flowaudit.to_sign()

@@ -20,6 +20,7 @@ from ..errors import TrailBusyError, TrailWriteError
 from ..proofs.checkpoint import sign_checkpoint
 from ..proofs.merkle import NOT_SEALED, SALT_BYTES, Tree
 from ..proofs.note import VerifierKey
+from ..proofs.paths import TileTree
 from ..vault.guard import ConnectionGuard
 from .forgetting import ErasureNote, Forgetting, names_any
 from .locks import file_lock
@@ -243,6 +244,11 @@ class Trail:
         with self._transaction() as db:
             self._checkpoint(db, self._current_tree(db))
 
+    def consistency(self, old: int, size: int) -> list[bytes]:
+        """See `WritableTrail.consistency`."""
+        with self._transaction() as db:
+            return TileTree(size, lambda level, idx: _tile(db, level, idx)).consistency(old)
+
     def replace_key(
         self, *, is_revoked: bool = False, why: str | None = None, actor: str | None = None
     ) -> tuple[VerifierKey, VerifierKey]:
@@ -349,14 +355,7 @@ class Trail:
     def _current_tree(self, db: sqlite3.Connection) -> Tree:
         size, frontier = db.execute("SELECT size, frontier FROM head").fetchone()
         if self._tree is None or self._tree.size != size:
-
-            def read_tile(level: int, idx: int) -> bytes:
-                row = db.execute(
-                    "SELECT hashes FROM tile WHERE level = ? AND idx = ?", (level, idx)
-                ).fetchone()
-                return bytes(row[0]) if row else b""
-
-            self._tree = Tree.load(size, bytes(frontier), read_tile)
+            self._tree = Tree.load(size, bytes(frontier), lambda *at: _tile(db, *at) or b"")
         return self._tree
 
     def _checkpoint(self, db: sqlite3.Connection, tree: Tree, *, is_live: bool = False) -> None:
@@ -454,6 +453,11 @@ def _personal(
         f" FROM event WHERE personal IS NOT NULL AND {where}",
         (seq,),
     )
+
+
+def _tile(db: sqlite3.Connection, level: int, idx: int) -> bytes | None:
+    row = db.execute("SELECT hashes FROM tile WHERE level = ? AND idx = ?", (level, idx)).fetchone()
+    return bytes(row[0]) if row else None
 
 
 def _newest_note(db: sqlite3.Connection) -> str | None:

@@ -113,6 +113,11 @@ class WritableTrail(Protocol):
     def checkpoint(self) -> None:
         """Sign the head now, unless it is signed already."""
 
+    def consistency(self, old: int, size: int) -> list[bytes]:
+        """Proof that the tree of `size` begins with that of `old` (RFC 9162 §2.1.4.1), largest
+        subtrees last. Raises `ProofError` if tiles are missing that it needs.
+        """
+
     def replace_key(
         self, *, is_revoked: bool = False, why: str | None = None, actor: str | None = None
     ) -> tuple[VerifierKey, VerifierKey]:
