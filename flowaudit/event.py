@@ -91,7 +91,7 @@ ACTIONS: Final[Mapping[str, frozenset[str]]] = {
         }
     ),
     "change": frozenset({"create", "update", "delete"}),
-    "ops": frozenset({"deploy", "environment", "manual", "erase", "key", "prune"}),
+    "ops": frozenset({"cosign", "deploy", "environment", "manual", "erase", "key", "prune"}),
     "access": frozenset({"read", "export"}),
     "process": frozenset({"start", "stop", "heartbeat"}),
     "outbound": frozenset(),

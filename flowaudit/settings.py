@@ -181,8 +181,9 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting(
         "witnesses",
         (),
-        "a list of folders",
-        "Folders, each on somebody else's disk, into which signed checkpoints are put.",
+        "a list of folders and URLs",
+        "Who is given signed checkpoints: folders, each on somebody else's disk; and time-stamp"
+        " authorities (RFC 3161) by their `https:` URL.",
         _texts,
     ),
     Setting(

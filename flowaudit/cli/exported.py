@@ -9,6 +9,7 @@ from ..evidence.signed import MAX_STATEMENT_BYTES, SignedStatement, is_statement
 from ..proofs.note import VerifierKey
 from ..report.words import amount, moment, printable
 from .output import print_csv, print_json
+from .witnesses import load_keys
 
 __all__ = ["verify_file"]
 
@@ -18,9 +19,9 @@ SHOWN = 20
 
 def verify_file(path: Path, args: argparse.Namespace) -> int:
     """Verify a pack or a statement, and say what was found. Raises `TrailError` for neither."""
-    key = _key(args.key) if args.key else None
+    key = load_keys([args.key])[0] if args.key else None
     if is_pack(path):
-        found = verify_pack(path, key=key)
+        found = verify_pack(path, key=key, witnesses=load_keys(args.cosigner))
         _print(found, args.format)
         return 0 if found.ok else 1
     try:
@@ -33,13 +34,6 @@ def verify_file(path: Path, args: argparse.Namespace) -> int:
             f"{path} is neither an evidence pack nor a signed statement (a trail: --trail {path})"
         )
     return _statement(SignedStatement.parse(text), key, args.format)
-
-
-def _key(path: Path) -> VerifierKey:
-    try:
-        return VerifierKey.parse(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise TrailError(f"verifier key {path}: {error}") from error
 
 
 def _print(found: PackVerification, fmt: str) -> None:

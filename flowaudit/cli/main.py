@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from .._version import __version__
 from ..errors import FlowauditError
 from . import (
+    cosign,
     coverage,
     denied,
     erase,
@@ -48,6 +49,7 @@ COMMANDS = (
     hold,
     erase,
     key,
+    cosign,
     policy,
     coverage,
     setup,

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from ..errors import SettingError, TrailBusyError, TrailError, VaultError
 from ..event import SCHEMA_VERSION, Core, Value, encode_core
@@ -27,6 +27,7 @@ __all__ = [
     "asker",
     "place",
     "record_access",
+    "setting_of",
     "trail_paths",
 ]
 
@@ -84,6 +85,11 @@ def trail_paths(args: argparse.Namespace, *, must_exist: bool = True) -> TrailPa
     elif not isinstance(paths.trail, DatabaseUrl) and not paths.trail.parent.is_dir():
         raise SettingError("trail", str(paths.trail), "a file in a folder that exists")
     return paths
+
+
+def setting_of(args: argparse.Namespace, name: str) -> Any:
+    """What environment or policy file say of a setting, else its default."""
+    return resolve({}, os.environ, find_policy(getattr(args, "policy", None)).settings)[name]
 
 
 def record_access(

@@ -7,16 +7,19 @@ from pathlib import Path
 
 from ..errors import ProofError, TrailError
 from ..proofs.checkpoint import Checkpoint
-from ..report.words import amount, printable
+from ..report.words import amount, moment, printable
 from ..trail.check import verify_trail
 from ..trail.keys import load_verifier_key
-from ..trail.publishing import published_notes
+from ..trail.timestamps import load_roots
 from ..trail.verification import Verification
 from .exported import verify_file
 from .options import add_format, add_trail, trail_paths
 from .output import print_csv, print_json
+from .witnesses import add_witnesses, load_keys, witnessed_by
 
 __all__ = ["add_parser", "run"]
+
+_WITNESSES = {"folder": "kept in", "cosigner": "cosigned by", "timestamp": "time stamp of"}
 
 SHOWN = 20
 """Problems shown in text; JSON has all."""
@@ -47,14 +50,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         metavar="FILE",
         help="the public key that must have signed; default: TRAIL.pub beside the trail",
     )
-    parser.add_argument(
-        "--against",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="WITNESSED",
-        help="a checkpoint that was kept elsewhere, or a folder of such; may be repeated",
-    )
+    add_witnesses(parser)
     parser.add_argument(
         "--incremental",
         type=Path,
@@ -71,8 +67,14 @@ def run(args: argparse.Namespace) -> int:
         return verify_file(args.file, args)
     paths = trail_paths(args)
     key = load_verifier_key(paths, args.key) if args.key else None
-    since = _last_time(args.incremental) if args.incremental else None
-    found = verify_trail(paths, key=key, witnessed=_witnessed(args.against), since=since)
+    found = verify_trail(
+        paths,
+        key=key,
+        witnessed=witnessed_by(args, paths),
+        cosigners=load_keys(args.cosigner),
+        roots=[root for path in args.tsa_root for root in load_roots(path)],
+        since=_last_time(args.incremental) if args.incremental else None,
+    )
     if args.incremental and found.ok:
         _write_new(args.incremental, found.checkpoint)
     if args.format == "json":
@@ -82,20 +84,6 @@ def run(args: argparse.Namespace) -> int:
     else:
         _print_text(found)
     return 0 if found.ok else 1
-
-
-def _witnessed(places: list[Path]) -> list[str]:
-    """The notes in files and folders. Raises `TrailError` where there are none to read."""
-    notes: list[str] = []
-    for place in places:
-        try:
-            found = published_notes(place)
-        except OSError as error:
-            raise TrailError(f"witnessed checkpoints {place}: {error.strerror}") from error
-        if not found:
-            raise TrailError(f"witnessed checkpoints {place}: the folder holds none")
-        notes += found
-    return notes
 
 
 def _name(key: str) -> str:
@@ -137,7 +125,12 @@ def _print_text(found: Verification) -> None:
     if found.since:
         print(f"Of the first {found.since:,}, verified before, the hashes alone were looked at.")
     signer = printable(found.signed_by) if found.signed_by else "nobody"
-    print(f"Signed by the operator ({signer}), {found.witnesses} witnesses.")
+    print(f"Signed by the operator ({signer}), {amount(found.witnesses, 'witness', 'witnesses')}.")
+    for witness in found.agreeing:
+        at = f", {moment(witness.at * 1_000_000)} UTC" if witness.at else ""
+        print(
+            f"  {_WITNESSES[witness.kind]} {printable(witness.name)}: {witness.size:,} entries{at}"
+        )
     for span in found.keys[:-1]:
         print(f"Up to entry {span.last:,} another key signed, {printable(_name(span.key))}.")
     if found.witnessed:

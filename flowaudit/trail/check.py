@@ -9,6 +9,7 @@ reads once, in order, and its memory does not grow with the trail's length.
 import base64
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from ..errors import ProofError
 from ..proofs.checkpoint import Checkpoint
@@ -23,11 +24,15 @@ from .marks import Marks
 from .opening import Given, open_reader
 from .paths import TrailPaths
 from .persons import person_problems
+from .publishing import Kept
 from .ranges import Away
 from .rows import MAX_PROBLEMS, Rows
 from .store import ReadableTrail
 from .verification import KeySpan, Problem, Verification
-from .witnessed import against_witnessed
+from .witnessed import Witnesses
+
+if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
 
 __all__ = ["verify_trail"]
 
@@ -36,7 +41,9 @@ def verify_trail(
     trail: Given,
     *,
     key: VerifierKey | None = None,
-    witnessed: Sequence[str] = (),
+    witnessed: Sequence[Kept] = (),
+    cosigners: Sequence[VerifierKey] = (),
+    roots: "Sequence[Certificate]" = (),
     since: Checkpoint | None = None,
 ) -> Verification:
     """Verify a trail by the whole of its format, without writing anything.
@@ -44,7 +51,9 @@ def verify_trail(
     Args:
         trail: the trail's file.
         key: the key that checkpoints must be signed with; `TRAIL.pub` if not given.
-        witnessed: checkpoints, as signed notes, that were kept elsewhere.
+        witnessed: what others have kept of it.
+        cosigners: keys of other parties, whose cosignatures count.
+        roots: certificates that vouch for time-stamp authorities.
         since: a checkpoint up to which the trail was verified before. Of the entries that it
             covers only the hashes are looked at: that they are still those which were signed.
 
@@ -65,21 +74,24 @@ def verify_trail(
             problems.append(Problem(None, what if since is None else "no checkpoint is left"))
         _take(together, rows.numbering.problems(reader.sources(), reader.size))
         _take(together, rows.unexplained_erasures())
-        _take(problems, against_witnessed(reader, chain.keys, _notes(witnessed, since)))
+        witnesses = Witnesses(reader, chain.keys, cosigners, roots)
+        _take(problems, witnesses.hold(witnessed))
+        _take(problems, Witnesses(reader, chain.keys).hold(_last_time(since)))
         _take(problems, person_problems(paths))
         return Verification(
             ok=not problems and not together,
             size=reader.size,
             root=_root64(reader),
             signed_by=marks.signer.name if marks.signer else None,
-            witnesses=0,
+            witnesses=len(witnesses.agreeing),
             problems=_sorted(problems, together),
             checkpoint_size=marks.newest.size if marks.newest else 0,
             checkpoint=str(marks.newest.note) if marks.newest else "",
             waiting=waiting_records(paths.spool),
             erased=sum(last - first + 1 for first, last in rows.sealed),
             gaps=rows.gaps,
-            witnessed=len(witnessed),
+            witnessed=witnesses.checkpoints,
+            agreeing=witnesses.agreeing,
             since=_size_of(since, reader),
             archived=sum(each.count for each in reader.away.ranges if each.state != "pruned"),
             pruned=sum(each.count for each in reader.ranges if each.state == "pruned"),
@@ -92,9 +104,9 @@ def _size_of(since: Checkpoint | None, reader: ReadableTrail) -> int:
     return 0 if since is None else min(since.size, reader.size)
 
 
-def _notes(witnessed: Sequence[str], since: Checkpoint | None) -> list[str]:
-    """What was verified before is a witness too."""
-    return [*witnessed, *([] if since is None else [str(since.note)])]
+def _last_time(since: Checkpoint | None) -> list[Kept]:
+    """What was verified before is kept by ourselves: no witness, but held against all the same."""
+    return [] if since is None else [Kept("verified before", (str(since.note),))]
 
 
 def _take(problems: list[Problem], found: Iterable[Problem]) -> list[Problem]:

@@ -48,6 +48,8 @@ class TrailPaths:
     public_key: Path
     lock: Path
     spool: Path
+    stamps: Path
+    cosigned: Path
 
     @classmethod
     def of(
@@ -74,6 +76,8 @@ class TrailPaths:
             public_key=_beside(base, ".pub") if key is None else _beside(private, ".pub"),
             lock=_beside(base, ".lock"),
             spool=Path(spool).absolute() if spool else _beside(base, ".spool"),
+            stamps=_beside(base, ".stamps"),
+            cosigned=_beside(base, ".cosigned"),
         )
 
 

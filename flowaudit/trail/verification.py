@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-__all__ = ["KeySpan", "Problem", "Verification"]
+__all__ = ["KeySpan", "Problem", "Verification", "Witness"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,20 @@ class KeySpan:
 
 
 @dataclass(frozen=True, slots=True)
+class Witness:
+    """A party besides the operator that has seen a checkpoint of this very history."""
+
+    kind: str
+    """`folder`, `cosigner` or `timestamp`."""
+    name: str
+    """The folder, the cosigner's key, or the authority."""
+    size: int
+    """Entries under the largest such checkpoint."""
+    at: int
+    """When it says that it saw it, seconds since 1970; 0 if it does not."""
+
+
+@dataclass(frozen=True, slots=True)
 class Verification:
     """What verifying a trail found."""
 
@@ -36,7 +50,7 @@ class Verification:
     signed_by: str | None
     """Name of the key that signed the newest checkpoint that holds; `None` if there is none."""
     witnesses: int
-    """Parties besides the operator that cosigned it."""
+    """Parties besides the operator that agree: folders, cosigners, time-stamp authorities."""
     problems: tuple[Problem, ...]
     """First entries that are wrong by themselves, by place; then what does not fit together with
     other entries; last what has no place.
@@ -53,6 +67,8 @@ class Verification:
     """Gap events: losses that the trail itself reports."""
     witnessed: int = 0
     """Checkpoints kept elsewhere that it was held against."""
+    agreeing: tuple[Witness, ...] = ()
+    """Those parties."""
     since: int = 0
     """Entries that were verified before, of which only the hashes were looked at."""
     archived: int = 0

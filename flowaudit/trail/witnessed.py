@@ -1,67 +1,133 @@
-"""A trail against checkpoints that somebody else has kept: cut, rolled back, or another history."""
+"""A trail against what others have kept of it: cut, rolled back, or another history; who agrees."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from ..errors import ProofError
 from ..proofs.checkpoint import Checkpoint
 from ..proofs.note import VerifierKey
 from ..proofs.paths import TileTree
+from .publishing import Kept
 from .ranges import ends_away
 from .store import ReadableTrail
-from .verification import Problem
+from .timestamps import check_stamp
+from .verification import Problem, Witness
 
-__all__ = ["against_witnessed"]
+if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
+
+__all__ = ["Witnesses"]
 
 
-def against_witnessed(
-    reader: ReadableTrail, keys: tuple[VerifierKey, ...], notes: Iterable[str]
-) -> Iterator[Problem]:
-    """What of a trail does not fit to checkpoints that were kept elsewhere.
+class Witnesses:
+    """Holds a trail against checkpoints that were kept elsewhere.
 
     A tree of the size that was signed must have the root that was signed (RFC 9162 §2.1.4: the
     larger tree begins with the smaller); its hashes come from the tiles, which are held against
     the rows by verification itself.
+
+    Args:
+        reader: the trail.
+        keys: those that may have signed it.
+        cosigners: keys of other parties, whose cosignatures count.
+        roots: certificates that vouch for time-stamp authorities; without any, no stamp counts.
     """
-    tree = TileTree(reader.size, reader.tile)
-    for note in notes:
+
+    def __init__(
+        self,
+        reader: ReadableTrail,
+        keys: tuple[VerifierKey, ...],
+        cosigners: Sequence[VerifierKey] = (),
+        roots: "Sequence[Certificate]" = (),
+    ) -> None:
+        self.checkpoints = 0
+        """Checkpoints that it was held against."""
+        self._reader, self._keys, self._roots = reader, keys, roots
+        self._cosigners = tuple(key for key in cosigners if not _is_own(key, keys))
+        self._tree = TileTree(reader.size, reader.tile)
+        self._agreeing: dict[tuple[str, str], Witness] = {}
+
+    @property
+    def agreeing(self) -> tuple[Witness, ...]:
+        """Every party that agrees, with the largest checkpoint that it has seen."""
+        return tuple(self._agreeing.values())
+
+    def hold(self, kept: Iterable[Kept]) -> Iterator[Problem]:
+        """What of the trail does not fit to what was kept."""
+        for place in kept:
+            problems = 0
+            for note in place.notes:
+                for problem in self._note(place.place, note):
+                    problems += 1
+                    yield problem
+            for note, stamp in place.stamps:
+                for problem in self._stamp(note, stamp):
+                    problems += 1
+                    yield problem
+            if problems:
+                self._agreeing.pop(("folder", place.place), None)
+
+    def _note(self, place: str, note: str) -> Iterator[Problem]:
+        self.checkpoints += 1
         try:
             mark = Checkpoint.parse(note)
+            what = f"the witnessed checkpoint of size {mark.size}"
+            yield from self._against(mark, what)
         except ProofError as error:
             yield Problem(None, f"a witnessed checkpoint cannot be read: {error}")
-            continue
-        yield from _against_one(reader, tree, keys, mark)
-
-
-def _against_one(
-    reader: ReadableTrail, tree: TileTree, keys: tuple[VerifierKey, ...], mark: Checkpoint
-) -> Iterator[Problem]:
-    what = f"the witnessed checkpoint of size {mark.size}"
-    if mark.origin != reader.origin:
-        yield Problem(None, f"{what} is of another trail: {mark.origin}")
-    elif not _is_signed(mark, keys):
-        yield Problem(None, f"{what} is not signed by {keys[0].name if keys else 'a known key'}")
-    elif mark.size > reader.size:
-        yield Problem(
-            reader.size,
-            f"the trail was cut or rolled back: {mark.size} entries were witnessed,"
-            f" {reader.size} are here",
-        )
-    elif not ends_away(reader.away, mark.size):
-        try:
-            agrees = tree.root(mark.size) == mark.root
-        except ProofError as error:
-            yield Problem(None, f"{what} cannot be compared: {error}")
             return
-        if not agrees:
+        if self._agrees(mark):
+            self._count(Witness("folder", place, mark.size, 0))
+            for signature in mark.signatures(self._cosigners):
+                self._count(Witness("cosigner", signature.key.name, mark.size, signature.at))
+
+    def _against(self, mark: Checkpoint, what: str) -> Iterator[Problem]:
+        if mark.origin != self._reader.origin:
+            yield Problem(None, f"{what} is of another trail: {mark.origin}")
+        elif not mark.signatures(self._keys):
+            name = self._keys[0].name if self._keys else "a known key"
+            yield Problem(None, f"{what} is not signed by {name}")
+        elif mark.size > self._reader.size:
             yield Problem(
-                None,
-                f"{what} is of another history: an entry before {mark.size} was changed, and the"
-                " trail signed anew",
+                self._reader.size,
+                f"the trail was cut or rolled back: {mark.size} entries were witnessed,"
+                f" {self._reader.size} are here",
             )
+        elif not ends_away(self._reader.away, mark.size):
+            try:
+                agrees = self._tree.root(mark.size) == mark.root
+            except ProofError as error:
+                yield Problem(None, f"{what} cannot be compared: {error}")
+                return
+            if not agrees:
+                yield Problem(
+                    None,
+                    f"{what} is of another history: an entry before {mark.size} was changed, and"
+                    " the trail signed anew",
+                )
+
+    def _agrees(self, mark: Checkpoint) -> bool:
+        is_compared = not ends_away(self._reader.away, mark.size)
+        return is_compared and next(self._against(mark, ""), None) is None
+
+    def _stamp(self, note: str, stamp: bytes) -> Iterator[Problem]:
+        if not self._roots:
+            return
+        try:
+            mark = Checkpoint.parse(note)
+            found = check_stamp(stamp, note.encode(), self._roots)
+        except ProofError as error:
+            yield Problem(None, f"a time stamp does not count: {error}")
+            return
+        if self._agrees(mark):
+            self._count(Witness("timestamp", found.authority, mark.size, found.at))
+
+    def _count(self, witness: Witness) -> None:
+        known = self._agreeing.get((witness.kind, witness.name))
+        if known is None or known.size < witness.size:
+            self._agreeing[witness.kind, witness.name] = witness
 
 
-def _is_signed(mark: Checkpoint, keys: tuple[VerifierKey, ...]) -> bool:
-    try:
-        return bool(mark.signatures(keys))
-    except ProofError:
-        return False
+def _is_own(key: VerifierKey, keys: Iterable[VerifierKey]) -> bool:
+    """Whether a cosigner's key is the operator's own under another name."""
+    return any(key.public == own.public for own in keys)

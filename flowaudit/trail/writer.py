@@ -68,7 +68,7 @@ class Writer:
         self._source = source
         self._group_s = group_s
         self._emission = emission
-        self._publisher = Publisher(witnesses)
+        self._publisher = Publisher(witnesses, paths.stamps)
         self._trail = open_trail(paths, lock_timeout_s=None)
         self._is_hurried = False
         self._unsure: Taken | None = None  # handed to the trail, and no answer yet
@@ -180,7 +180,9 @@ class Writer:
 
     def _publish(self, *, now: bool = False) -> None:
         if self._trail.signed is not None:
-            self._publisher.publish(self._trail.origin, self._trail.signed, now=now)
+            self._publisher.publish(
+                self._trail.origin, self._trail.signed, now=now, prove=self._trail.consistency
+            )
 
     def _report(self, loss: Loss) -> None:
         """A gap event for another source's loss, durable when this returns."""
@@ -230,8 +232,9 @@ class Writer:
         try:
             if is_whole:
                 self._trail.append([], self._source.id, 0)
-            self._trail.close()
+            self._trail.checkpoint()
             self._publish(now=True)
+            self._trail.close()
         except (FlowauditError, OSError, ValueError) as error:
             OPLOG.warning("the trail's end was not signed", error=str(error))
         self._source.spool.close(remove=is_whole)

@@ -15,7 +15,7 @@ from flowaudit.event import SCHEMA_VERSION, Core, Personal, encode_core, encode_
 from flowaudit.trail.check import verify_trail
 from flowaudit.trail.opening import open_reader, open_trail
 from flowaudit.trail.paths import TrailPaths
-from flowaudit.trail.publishing import Publisher, published_notes
+from flowaudit.trail.publishing import Kept, Publisher, kept_in
 from flowaudit.trail.sqlite import Trail
 from tests.trail.stores import only_sqlite
 
@@ -49,7 +49,10 @@ def newest(trail: Path) -> str:
 
 
 def problems(trail: Path, *notes: str) -> Problems:
-    return [problem.what for problem in verify_trail(trail, witnessed=notes).problems]
+    return [
+        problem.what
+        for problem in verify_trail(trail, witnessed=[Kept("elsewhere", notes)]).problems
+    ]
 
 
 @pytest.mark.parametrize("more", [0, 1, 300])
@@ -58,7 +61,7 @@ def test_a_trail_that_only_grew_agrees(trail: Path, more: int) -> None:
     note = newest(trail)
     if more:
         grow(trail, more, start=301)
-    found = verify_trail(trail, witnessed=[note])
+    found = verify_trail(trail, witnessed=[Kept("elsewhere", (note,))])
     assert found.ok
     assert found.witnessed == 1
 
@@ -135,16 +138,16 @@ def test_an_app_publishes_what_it_signs(
     audit.record("ops", "deploy", version="1")
     assert audit.flush()
     audit.close()
-    notes = published_notes(folder)
+    notes = list(kept_in(folder).notes)
     assert newest(trail) in notes
-    assert verify_trail(trail, witnessed=notes).ok
+    assert verify_trail(trail, witnessed=[kept_in(folder)]).ok
     assert not (folder.parent / "missing").exists()  # a disk that is not mounted stays so
 
 
 def test_nothing_published_is_written_over(folder: Path) -> None:
     for text in ("first", "second"):
         Publisher([str(folder)]).publish("flowaudit/abc", (7, text), now=True)
-    assert published_notes(folder) == ["first"]
+    assert list(kept_in(folder).notes) == ["first"]
     assert len(list(folder.rglob("*"))) == 2  # the trail's folder and the file
 
 
@@ -152,7 +155,7 @@ def test_publishing_is_not_done_at_every_commit(folder: Path) -> None:
     publisher = Publisher([str(folder)])
     for size in range(5):
         publisher.publish("flowaudit/abc", (size, "note"), now=False)
-    assert len(published_notes(folder)) == 1
+    assert len(list(kept_in(folder).notes)) == 1
 
 
 @pytest.mark.parametrize("kind", ["file", "folder"])
