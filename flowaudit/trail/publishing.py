@@ -45,6 +45,9 @@ EVERY_S: Final = 60.0
 STAMP_EVERY_S: Final = 3_600.0
 """Seconds between two time stamps of one process: authorities are others' servers."""
 
+STAMP_WAIT_S: Final = 5.0
+"""Seconds that the end of a process waits for a time stamp."""
+
 SUFFIX: Final = ".checkpoint"
 CONSISTENCY: Final = ".consistency"
 STAMP: Final = ".tsr"
@@ -122,8 +125,10 @@ class Publisher:
 
     def _stamp(self, folders: list[Path], size: int, note: str, *, wait: bool) -> None:
         """Ask the authorities beside, so that no commit waits for the network."""
-        if self._stamping is not None and self._stamping.is_alive():
-            return
+        if self._stamping is not None:
+            self._stamping.join(STAMP_WAIT_S if wait else 0)
+            if self._stamping.is_alive():
+                return
         self._stamping = threading.Thread(
             target=_stamp, args=(self._authorities, folders, size, note), daemon=True,
             name="flowaudit-stamps",
@@ -131,10 +136,6 @@ class Publisher:
         self._stamping.start()
         if wait:
             self._stamping.join(STAMP_WAIT_S)
-
-
-STAMP_WAIT_S: Final = 5.0
-"""Seconds that the end of a process waits for its last time stamp."""
 
 
 def folder_of(place: Path, origin: str) -> Path:

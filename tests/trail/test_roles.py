@@ -168,6 +168,7 @@ CALLS = {
     "take_turn()": {"writer", "app", "eraser"},
     "append('s', 1, NULL, '{}', NULL, NULL, NULL)": {"writer", "app"},
     "last_n('s')": {"writer", "app"},
+    "tile(0, 0)": {"writer", "app"},
     "running_sources()": {"writer", "app"},
     "erasable('{}', 0, 1)": {"eraser"},
     "unerased('{}')": {"eraser"},

@@ -100,7 +100,7 @@ def test_an_app_has_its_checkpoints_stamped_and_each_verification_says_so(
     audit.record("note", number=1)
     audit.close()
     place = folder if has_folder else tmp_path / "t.db.stamps"
-    assert len(kept_in(place).stamps) == 1
+    assert kept_in(place).stamps
     argv = ["verify", "--trail", str(trail), "--tsa-root", str(authority.root)]
     assert main([*argv, "--against", str(place), "--format", "json"]) == 0
     found = json.loads(capsys.readouterr().out)
@@ -115,7 +115,7 @@ def test_an_app_has_its_checkpoints_stamped_and_each_verification_says_so(
     assert "2 witnesses" in said
     assert "time stamp of Test Authority" in said
     # anybody's tool checks it
-    [tsr] = place.rglob("*.tsr")
+    tsr = max(place.rglob("*.tsr"))
     data = tsr.with_name(tsr.name[:20] + ".checkpoint")
     done = subprocess.run(
         ["openssl", "ts", "-verify", "-data", data, "-in", tsr, "-CAfile", authority.root],
