@@ -3,10 +3,15 @@
 import sys
 import time
 
-from . import killing, mutating, powering
+from . import hindering, killing, mutating, powering
 from .figures import table
 
-KINDS = {"mutations": mutating.run, "kills": killing.run, "power cuts": powering.run}
+KINDS = {
+    "mutations": mutating.run,
+    "kills": killing.run,
+    "power cuts": powering.run,
+    "hindrances": hindering.run,
+}
 
 
 def main() -> int:

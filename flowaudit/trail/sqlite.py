@@ -16,7 +16,8 @@ from hashlib import sha256
 from types import TracebackType
 from typing import Final, Self
 
-from ..errors import TrailBusyError, TrailWriteError
+from ..errors import TrailBusyError, TrailError, TrailWriteError
+from ..oplog import OPLOG
 from ..proofs.checkpoint import sign_checkpoint
 from ..proofs.merkle import NOT_SEALED, SALT_BYTES, Tree
 from ..proofs.note import VerifierKey
@@ -152,7 +153,7 @@ class Trail:
                     note = self._forgetting.note(records[at] for at in sealed)
                     self._tell(db, tree, note, sorted(first + at for at in sealed))
                 if time.monotonic() - self._checkpointed >= CHECKPOINT_S:
-                    self._checkpoint(db, tree, is_live=running is not None)
+                    self._sign_if_possible(db, tree, is_live=running is not None)
         except BaseException:
             self._tree = None  # it has leaves that were rolled back
             raise
@@ -358,6 +359,14 @@ class Trail:
             self._tree = Tree.load(size, bytes(frontier), lambda *at: _tile(db, *at) or b"")
         return self._tree
 
+    def _sign_if_possible(self, db: sqlite3.Connection, tree: Tree, *, is_live: bool) -> None:
+        """Sign the head; where the key can't be used, the events are committed all the same."""
+        try:
+            self._checkpoint(db, tree, is_live=is_live)
+        except (TrailError, OSError) as error:
+            self._checkpointed = time.monotonic()
+            OPLOG.error("the trail goes on without checkpoints: no key", error=str(error))
+
     def _checkpoint(self, db: sqlite3.Connection, tree: Tree, *, is_live: bool = False) -> None:
         key, news = self._signer.key(self._origin, _newest_note(db))
         # the first key of an import or a command is told with its end: of what is brought in
@@ -383,6 +392,12 @@ class Trail:
                 self._forgetting.look()
             with self._guard as guard:
                 try:
+                    if guard.is_moved:
+                        guard.close()
+                        self._tree = None
+                        raise TrailWriteError(
+                            f"{self._file} was removed or exchanged while it was in use"
+                        )
                     db = guard.connection or self._open()
                     db.execute("BEGIN IMMEDIATE")
                     try:
@@ -425,7 +440,7 @@ class Trail:
         except BaseException:
             db.close()
             raise
-        self._guard.connection = db
+        self._guard.keep(db)
         return db
 
 

@@ -34,6 +34,7 @@ class ConnectionGuard:
         """Open or not; to be looked at and changed inside only."""
         self._lock = threading.Lock()  # owns `connection` and its use
         self._is_held_for_fork = False
+        self._files: tuple[object, ...] = ()
         _ALL.add(self)
 
     @property
@@ -52,6 +53,28 @@ class ConnectionGuard:
         trace: TracebackType | None,
     ) -> None:
         self._lock.release()
+
+    def keep(self, connection: sqlite3.Connection) -> None:
+        """Take in a connection that was opened; to be called inside."""
+        self.connection = connection
+        self._files = self._identify()
+
+    @property
+    def is_moved(self) -> bool:
+        """Whether file or log are not those any more that the connection has open: they were
+        removed or exchanged, and what is written now would be lost. To be asked inside.
+        """
+        return self.connection is not None and self._identify() != self._files
+
+    def _identify(self) -> tuple[object, ...]:
+        found: list[object] = []
+        for path in (self.path, f"{self.path}-wal"):
+            try:
+                stat = os.stat(path)
+                found.append((stat.st_dev, stat.st_ino))
+            except OSError:
+                found.append(None)
+        return tuple(found)
 
     def close(self) -> None:
         """Close the connection, if it is open; to be called inside."""

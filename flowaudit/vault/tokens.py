@@ -126,6 +126,11 @@ class Vault(AnyVault):
         return not row[0]
 
     def _open(self) -> sqlite3.Connection:
+        if self._guard.is_moved:
+            self._guard.close()
+            self.forget()
+            self._keys.clear()
+            raise VaultError(f"vault {self.path} was removed or exchanged while it was in use")
         if self._guard.connection is not None:
             return self._guard.connection
         if self._guard.is_tainted:
@@ -142,7 +147,7 @@ class Vault(AnyVault):
         except BaseException:
             db.close()
             raise
-        self._guard.connection = db
+        self._guard.keep(db)
         return db
 
     def _prepare_patiently(self, db: sqlite3.Connection) -> None:

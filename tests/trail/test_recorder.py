@@ -516,6 +516,48 @@ def test_a_read_only_folder_is_survived(
     assert not trail.exists()
 
 
+@pytest.mark.parametrize(
+    ("gone", "left"),
+    [(["t.db-wal"], [0, 1]), (["t.db", "t.db-wal", "t.db-shm"], [1])],
+    ids=["log", "trail"],
+)
+def test_files_that_are_removed_while_in_use_are_noticed(
+    trail: Path,
+    make_recorder: Callable[..., Recorder],
+    events: Events,
+    gone: list[str],
+    left: list[int],
+) -> None:
+    """What is committed into a file without a name would be lost, and nobody would know."""
+    recorder = make_recorder()
+    recorder.append(*request(0))
+    assert recorder.flush()
+    for name in gone:
+        trail.with_name(name).unlink()
+    recorder.append(*request(1))
+    assert recorder.flush(timeout_s=20)
+    assert recorder.counters["commit_failed"] == 1
+    recorder.close()
+    assert [event["ts"] for event in events("request")] == left
+    problems = [problem.what for problem in verify_trail(trail).problems]
+    assert problems == [] if 0 in left else any("are missing, no gap" in what for what in problems)
+
+
+@pytest.mark.parametrize("key", [b"", b"no key at all"], ids=["empty", "other"])
+def test_a_key_that_cannot_be_used_stops_no_event(
+    trail: Path, make_recorder: Callable[..., Recorder], events: Events, key: bytes
+) -> None:
+    trail.with_name("t.db.key").write_bytes(key)
+    recorder = make_recorder()
+    for i in range(5):
+        recorder.append(*request(i))
+    assert recorder.flush()
+    recorder.close()
+    assert [event["ts"] for event in events("request")] == list(range(5))
+    [problem] = verify_trail(trail).problems
+    assert "nothing of this trail is signed" in problem.what
+
+
 def test_what_the_policy_left_out_is_told_soon(
     make_recorder: Callable[..., Recorder], events: Events, monkeypatch: pytest.MonkeyPatch
 ) -> None:

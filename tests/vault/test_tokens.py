@@ -211,7 +211,7 @@ def answer(ask: Callable[..., Any], *asked: str) -> Any:
         return None if "was changed" in str(error) or "decode" in str(error) else error
 
 
-@pytest.mark.parametrize("content", [b"", b"hello" * 200, b"SQLite format 3\x00" + b"x" * 200])
+@pytest.mark.parametrize("content", [b"hello" * 200, b"SQLite format 3\x00" + b"x" * 200])
 def test_a_damaged_vault_is_said_by_verification(vault: Vault, trail: Path, content: bytes) -> None:
     with Trail(trail) as writer:
         writer.append([], "s" * 26, 0)
@@ -219,3 +219,18 @@ def test_a_damaged_vault_is_said_by_verification(vault: Vault, trail: Path, cont
     found = verify_trail(trail)
     assert not found.ok
     assert ["vault" in problem.what for problem in found.problems] == [True]
+
+
+def test_a_vault_that_is_exchanged_while_in_use_is_noticed(vault: Vault, tmp_path: Path) -> None:
+    """A person put into a file without a name would be nobody after the next start."""
+    with vault:
+        before = vault.token("user:1")
+        for part in tmp_path.glob("t.db.vault*"):
+            part.unlink()
+        with pytest.raises(VaultError, match="removed or exchanged"):
+            vault.token("user:2")
+        token = vault.token("user:2")
+        assert vault.cached("user:1") is None
+        assert vault.token("user:1") != before
+    with Vault(vault.path) as again:
+        assert again.identity(token) == "user:2"
