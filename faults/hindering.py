@@ -60,7 +60,7 @@ def _queue_locked(folder: Path) -> None:
     """Another program holds the writers' lock."""
     with (folder / "t.db.lock").open("r+b") as file:
         fcntl.lockf(file, fcntl.LOCK_EX)
-        time.sleep(3)
+        time.sleep(2)
         fcntl.lockf(file, fcntl.LOCK_UN)
 
 
@@ -106,8 +106,8 @@ AS_NOBODY: Final = {"nobody": True}
 WAL: Final = "t.db-wal"
 
 FAULTS: Final[dict[str, Fault]] = {
-    "disk full": Fault("writes to the log fail", (WAL, "pwrite64:error=ENOSPC:when=40..45")),
-    "broken disk": Fault("writes to the log fail", (WAL, "pwrite64:error=EIO:when=40..45")),
+    "disk full": Fault("writes to the log fail", (WAL, "pwrite64:error=ENOSPC:when=40..42")),
+    "broken disk": Fault("writes to the log fail", (WAL, "pwrite64:error=EIO:when=40..42")),
     "fsync fails": Fault("fsyncs of the log fail", (WAL, "fdatasync:error=EIO:when=8..11")),
     "vault full": Fault(
         "writes to the vault's log fail", ("t.db.vault-wal", "pwrite64:error=ENOSPC:when=9..14")
@@ -117,9 +117,9 @@ FAULTS: Final[dict[str, Fault]] = {
     ),
     "spool on a broken disk": Fault("it can't be allocated", ("", "fallocate:error=EIO")),
     "key unreadable": Fault("reading the key fails", ("t.db.key", "openat:error=EACCES:when=1..9")),
-    "writers' lock held": Fault("for 3 s", hand=_queue_locked),
-    "trail locked": Fault("for 8 s, longer than SQLite waits", hand=_locked("t.db", 8)),
-    "vault locked": Fault("for 3 s, longer than it is waited for", hand=_locked("t.db.vault", 3)),
+    "writers' lock held": Fault("for 2 s", hand=_queue_locked),
+    "trail locked": Fault("for 2.5 s, longer than SQLite waits", hand=_locked("t.db", 2.5)),
+    "vault locked": Fault("for 2 s, longer than it is waited for", hand=_locked("t.db.vault", 2)),
     "spool full": Fault(
         "while the lock is held",
         hand=_queue_locked,

@@ -516,6 +516,7 @@ def test_a_read_only_folder_is_survived(
     assert not trail.exists()
 
 
+@only_sqlite
 @pytest.mark.parametrize(
     ("gone", "left"),
     [(["t.db-wal"], [0, 1]), (["t.db", "t.db-wal", "t.db-shm"], [1])],
@@ -547,7 +548,7 @@ def test_files_that_are_removed_while_in_use_are_noticed(
 def test_a_key_that_cannot_be_used_stops_no_event(
     trail: Path, make_recorder: Callable[..., Recorder], events: Events, key: bytes
 ) -> None:
-    trail.with_name("t.db.key").write_bytes(key)
+    TrailPaths.of(trail).key.write_bytes(key)
     recorder = make_recorder()
     for i in range(5):
         recorder.append(*request(i))
