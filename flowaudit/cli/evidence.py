@@ -22,6 +22,7 @@ from .new_file import check_new, new_file
 from .options import LOCK_TIMEOUT_S, add_policy, add_trail, asker, record_access, trail_paths
 from .persons import MAX_REASON
 from .statement import add_span, span_of
+from .witnesses import add_against, witnessed_by
 
 __all__ = ["add_parser", "run"]
 
@@ -52,6 +53,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--without-identities", action="store_true", help="name nobody, also where you may"
     )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="new")
+    add_against(parser)
     add_trail(parser)
     add_policy(parser)
     parser.set_defaults(run=run)
@@ -82,7 +84,8 @@ def run(args: argparse.Namespace) -> int:
         )
         record_access(paths, "evidence", "raw", action="export", of=actors)
         file = stack.enter_context(new_file(args.output))
-        pack = write_pack(file, paths, asked, vault if is_named else None)
+        kept = witnessed_by(args, paths)
+        pack = write_pack(file, paths, asked, vault if is_named else None, kept)
     _print(pack, args.output)
     return 0 if pack.verified else 1
 

@@ -8,6 +8,7 @@ from ..evidence.opened import PackVerification, is_pack, verify_pack
 from ..evidence.signed import MAX_STATEMENT_BYTES, SignedStatement, is_statement
 from ..proofs.note import VerifierKey
 from ..report.words import amount, moment, printable
+from ..trail.timestamps import load_roots
 from .output import print_csv, print_json
 from .witnesses import load_keys
 
@@ -21,7 +22,8 @@ def verify_file(path: Path, args: argparse.Namespace) -> int:
     """Verify a pack or a statement, and say what was found. Raises `TrailError` for neither."""
     key = load_keys([args.key])[0] if args.key else None
     if is_pack(path):
-        found = verify_pack(path, key=key, witnesses=load_keys(args.cosigner))
+        roots = [root for file in args.tsa_root for root in load_roots(file)]
+        found = verify_pack(path, key=key, witnesses=load_keys(args.cosigner), roots=roots)
         _print(found, args.format)
         return 0 if found.ok else 1
     try:
@@ -58,7 +60,8 @@ def _print(found: PackVerification, fmt: str) -> None:
         print(f"Signed by {signer}: the key that was given, or one that it vouches for.")
     else:
         print(f"Signed by {signer}, as the pack itself says; --key FILE checks that.")
-    print(f"{amount(found.witnesses, 'witness', 'witnesses')} cosigned it.")
+    upto = f", up to entry {found.witnessed:,}" if found.witnesses else ""
+    print(f"{amount(found.witnesses, 'witness has', 'witnesses have')} seen this history{upto}.")
     print(f"{amount(found.identified, 'token')} proved to stand for whom the pack says.")
     if found.erased:
         print(f"{amount(found.erased, 'event')} without personal part, as an erasure tells.")

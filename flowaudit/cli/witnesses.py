@@ -12,11 +12,11 @@ from ..trail.publishing import Kept, kept_in
 from ..trail.timestamps import is_authority
 from .options import setting_of
 
-__all__ = ["add_witnesses", "load_keys", "witnessed_by"]
+__all__ = ["add_against", "add_witnesses", "load_keys", "witnessed_by"]
 
 
-def add_witnesses(parser: argparse.ArgumentParser) -> None:
-    """The options `--against`, `--cosigner` and `--tsa-root`."""
+def add_against(parser: argparse.ArgumentParser) -> None:
+    """The option `--against`."""
     parser.add_argument(
         "--against",
         type=Path,
@@ -26,6 +26,11 @@ def add_witnesses(parser: argparse.ArgumentParser) -> None:
         help="a checkpoint that was kept elsewhere, or a folder of such; may be repeated; default: "
         "the folders of the setting witnesses",
     )
+
+
+def add_witnesses(parser: argparse.ArgumentParser) -> None:
+    """The options `--against`, `--cosigner` and `--tsa-root`."""
+    add_against(parser)
     parser.add_argument(
         "--cosigner",
         type=Path,

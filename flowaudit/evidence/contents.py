@@ -8,6 +8,9 @@
     proofs/SEQ.tlog-proof
     keys/SEQ.tlog-proof under a checkpoint that the key before has signed, for each key that follows
     trail.pub           the key that signed the checkpoint
+    witnesses/SIZE.N.checkpoint, .proof, .tsr
+                        what others have seen: a note, cosigned or stamped; a proof (RFC 9162
+                        2.1.4, base64 lines) that `checkpoint` has only grown from it; a time stamp
     statement           how complete the trail is for the span, a signed note
     people.json         who tokens stand for, with the salts that prove it; if there are any
     index.html          all of it for people
@@ -33,6 +36,7 @@ __all__ = [
     "PROOFS",
     "PUBLIC_KEY",
     "STATEMENT",
+    "WITNESSES",
     "Opening",
     "PackEvent",
     "pack_event",
@@ -51,6 +55,7 @@ PEOPLE: Final = "people.json"
 PROOFS: Final = "proofs/{}.tlog-proof"
 PUBLIC_KEY: Final = "trail.pub"
 STATEMENT: Final = "statement"
+WITNESSES: Final = "witnesses/"
 
 MAX_MANIFEST: Final = 64 * 1024 * 1024
 """Characters of a manifest: some 500,000 files."""

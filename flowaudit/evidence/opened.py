@@ -4,21 +4,23 @@
 """
 
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from ..errors import ProofError
 from ..proofs.checkpoint import Checkpoint
-from ..proofs.note import VerifierKey
+from ..proofs.note import VerifierKey, decode64
+from ..proofs.paths import is_consistent
 from ..proofs.tlog_proof import InclusionProof
 from ..proofs.verify import entry_leaf, is_sealed_only
 from ..trail.keychain import KeyFacts
 from ..trail.numbering import merged, uncovered
+from ..trail.timestamps import check_stamp
 from ..trail.verification import Problem
 from ..vault.base import is_own_token
 from .contents import (
@@ -30,11 +32,15 @@ from .contents import (
     PROOFS,
     PUBLIC_KEY,
     STATEMENT,
+    WITNESSES,
     Opening,
     PackEvent,
     read_manifest,
 )
 from .signed import SignedStatement
+
+if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
 
 __all__ = ["PackVerification", "is_pack", "verify_pack"]
 
@@ -65,7 +71,9 @@ class PackVerification:
     erased: int
     """Events whose personal part is gone."""
     witnesses: int
-    """Parties besides the operator that cosigned the checkpoint."""
+    """Parties besides the operator that have seen a checkpoint of this very history."""
+    witnessed: int
+    """Entries under the largest such checkpoint."""
     problems: tuple[Problem, ...]
 
     def as_json(self) -> dict[str, Any]:
@@ -100,7 +108,11 @@ def is_pack(path: Path) -> bool:
 
 
 def verify_pack(
-    path: Path, *, key: VerifierKey | None = None, witnesses: tuple[VerifierKey, ...] = ()
+    path: Path,
+    *,
+    key: VerifierKey | None = None,
+    witnesses: tuple[VerifierKey, ...] = (),
+    roots: "Sequence[Certificate]" = (),
 ) -> PackVerification:
     """Verify a pack.
 
@@ -109,12 +121,13 @@ def verify_pack(
         key: the key that is trusted; the pack's own if not given, and then it proves only that
             the pack is of one piece.
         witnesses: keys of parties that may have cosigned.
+        roots: certificates that vouch for time-stamp authorities.
 
     Raises `ProofError` if it is no pack at all.
     """
     try:
         with zipfile.ZipFile(path) as file:
-            return _Check(_files(file), key, witnesses).result()
+            return _Check(_files(file), key, witnesses, roots).result()
     except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError, EOFError) as error:
         raise ProofError(f"{path} is not an evidence pack: {error}") from error
     except (ValueError, KeyError) as error:
@@ -139,11 +152,16 @@ class _Check:
     """One pass over a pack's files."""
 
     def __init__(
-        self, files: dict[str, bytes], key: VerifierKey | None, witnesses: tuple[VerifierKey, ...]
+        self,
+        files: dict[str, bytes],
+        key: VerifierKey | None,
+        witnesses: tuple[VerifierKey, ...],
+        roots: "Sequence[Certificate]",
     ) -> None:
         self._files = files
         self._problems: list[Problem] = []
-        self._witnesses = witnesses
+        self._witnesses, self._roots = witnesses, roots
+        self._seen: dict[bytes | str, int] = {}
         self._said, self._manifest = read_manifest(self._text(MANIFEST))
         self._mark = Checkpoint.parse(self._text(CHECKPOINT))
         own = VerifierKey.parse(self._text(PUBLIC_KEY))
@@ -170,7 +188,8 @@ class _Check:
         self._check_asked()
         identified = self._check_people()
         self._check_statement()
-        cosigners = self._cosigners()
+        self._count_cosigners(self._mark)
+        self._check_witnesses()
         return PackVerification(
             ok=not self._problems,
             trail=self._mark.origin,
@@ -181,7 +200,8 @@ class _Check:
             trusted=self._is_trusted and is_signed,
             identified=identified,
             erased=len(self._erased),
-            witnesses=cosigners,
+            witnesses=len(self._seen),
+            witnessed=max(self._seen.values(), default=0),
             problems=tuple(sorted(self._problems, key=lambda p: (p.seq is None, p.seq or 0))),
         )
 
@@ -323,9 +343,45 @@ class _Check:
         if said.get("verified") is not True:
             self._say("the trail did not hold when the pack was made")
 
-    def _cosigners(self) -> int:
-        signatures = self._mark.signatures(self._witnesses)
-        return len({signature.key.public for signature in signatures} - {self._key.public})
+    def _check_witnesses(self) -> None:
+        """Each checkpoint that others have seen: is this one grown from it?"""
+        for name in sorted(self._files):
+            if not (name.startswith(WITNESSES) and name.endswith(".checkpoint")):
+                continue
+            base = name.removesuffix(".checkpoint")
+            try:
+                mark = Checkpoint.parse(self._text(name))
+                lines = self._text(f"{base}.proof").splitlines()
+                proof = [decode64(line, name) for line in lines]
+            except ProofError as error:
+                self._say(f"{name} cannot be read: {error}")
+                continue
+            now = self._mark
+            if mark.origin != now.origin or not is_consistent(
+                mark.size, mark.root, now.size, now.root, proof
+            ):
+                self._say(f"{name} is of another history")
+                continue
+            self._count_cosigners(mark)
+            if f"{base}.tsr" in self._files and self._roots:
+                self._count_stamp(base, mark.size)
+
+    def _count_cosigners(self, mark: Checkpoint) -> None:
+        for signature in mark.signatures(self._witnesses):
+            if signature.key.public != self._key.public:
+                self._count(signature.key.public, mark.size)
+
+    def _count_stamp(self, base: str, size: int) -> None:
+        message = self._files[f"{base}.checkpoint"]
+        try:
+            found = check_stamp(self._files[f"{base}.tsr"], message, self._roots)
+        except ProofError as error:
+            self._say(f"{base}.tsr does not count: {error}")
+        else:
+            self._count(found.authority, size)
+
+    def _count(self, who: bytes | str, size: int) -> None:
+        self._seen[who] = max(self._seen.get(who, 0), size)
 
 
 def _key_facts(event: PackEvent) -> KeyFacts | None:

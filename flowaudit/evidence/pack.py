@@ -4,10 +4,11 @@ In: which entries are asked for. Out: a zip file. The head is signed and the tra
 way, so that all proofs lead to one checkpoint that the statement speaks of too.
 """
 
+import base64
 import importlib.resources
 import time
 import zipfile
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, BinaryIO, Final
@@ -15,7 +16,7 @@ from typing import Any, BinaryIO, Final
 import msgspec
 
 from .._version import __version__
-from ..errors import EventError, TrailError
+from ..errors import EventError, ProofError, TrailError
 from ..event import Entry, decode_core, decode_personal
 from ..proofs.checkpoint import Checkpoint
 from ..proofs.note import Note, signature_line
@@ -26,6 +27,7 @@ from ..trail.check import verify_trail
 from ..trail.keys import load_verifier_key, read_key
 from ..trail.opening import open_reader
 from ..trail.paths import TrailPaths
+from ..trail.publishing import Kept
 from ..trail.store import ReadableTrail
 from ..trail.verification import Verification
 from ..vault.base import AnyVault
@@ -40,6 +42,7 @@ from .contents import (
     PROOFS,
     PUBLIC_KEY,
     STATEMENT,
+    WITNESSES,
     Opening,
     pack_event,
 )
@@ -51,6 +54,9 @@ __all__ = ["MAX_EVENTS", "Asked", "Pack", "write_pack"]
 
 MAX_EVENTS: Final = 100_000
 """Events in one pack; more are asked for in several."""
+
+SEEN: Final = 5
+"""Cosigned checkpoints and time stamps of each place that go in, the newest."""
 
 _ENCODER: Final = msgspec.json.Encoder(order="deterministic")
 
@@ -98,7 +104,11 @@ class Pack:
 
 
 def write_pack(
-    file: BinaryIO, paths: TrailPaths, asked: Asked, vault: AnyVault | None = None
+    file: BinaryIO,
+    paths: TrailPaths,
+    asked: Asked,
+    vault: AnyVault | None = None,
+    kept: Sequence[Kept] = (),
 ) -> Pack:
     """Write a pack.
 
@@ -107,6 +117,7 @@ def write_pack(
         paths: the trail; its private key must be readable.
         asked: what is wanted.
         vault: to say who tokens stand for; nobody is named without.
+        kept: what others have kept of the trail; the newest of it goes in.
 
     Raises `TrailError` if there is nothing to show, or too much; or the trail cannot be used.
     """
@@ -115,7 +126,7 @@ def write_pack(
     if not found.checkpoint:
         raise TrailError(f"{paths.trail}: no checkpoint holds, so nothing can be proved")
     with open_reader(paths) as reader, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as pack:
-        return _Maker(pack, reader, paths, asked, found).make(vault)
+        return _Maker(pack, reader, paths, asked, found).make(vault, kept)
 
 
 class _Maker:
@@ -133,7 +144,7 @@ class _Maker:
         self._made = time.time_ns() // 1_000
         self._files: dict[str, str] = {}
 
-    def make(self, vault: AnyVault | None) -> Pack:
+    def make(self, vault: AnyVault | None, kept: Sequence[Kept]) -> Pack:
         """Put everything in."""
         wanted = list(_wanted(self._reader, self._asked, self._mark.size))
         if not wanted:
@@ -145,6 +156,7 @@ class _Maker:
         self._put(EVENTS, b"".join(_line(pack_event(entry)) for entry in entries))
         self._put(CHECKPOINT, str(self._mark.note).encode())
         self._prove(entries, keys)
+        seen = self._witness(kept)
         if openings:
             self._put(PEOPLE, msgspec.json.format(_ENCODER.encode(openings)) + b"\n")
         said, statement = make_signed(
@@ -153,7 +165,7 @@ class _Maker:
         self._put(STATEMENT, statement.encode())
         self._put(PUBLIC_KEY, f"{load_verifier_key(self._paths)}\n".encode())
         manifest = self._manifest(wanted)
-        self._put(PAGE, render_pack(manifest, entries, openings, said).encode())
+        self._put(PAGE, render_pack(manifest, entries, openings, said, seen).encode())
         for name in ("verify.py", "__main__.py"):
             self._put(name, _own_file(name))
         self._sign(manifest)
@@ -189,6 +201,27 @@ class _Maker:
                 path = tuple(tree.inclusion(entry.seq, mark.size))
                 proof = InclusionProof(entry.seq, path, mark)
                 self._put(KEYS.format(entry.seq), str(proof).encode())
+
+    def _witness(self, kept: Sequence[Kept]) -> int:
+        """What others have seen, as far as the checkpoint has grown from it; how much that is."""
+        seen = 0
+        tree = TileTree(self._reader.size, self._reader.tile)
+        for number, (note, stamp) in enumerate(_newest_seen(kept)):
+            try:
+                mark = Checkpoint.parse(note)
+                proof = tree.consistency(mark.size, self._mark.size)
+            except ProofError:
+                continue  # of more entries, or in an archive; verification of the trail tells
+            if mark.origin != self._mark.origin:
+                continue
+            seen += 1
+            name = f"{WITNESSES}{mark.size}.{number}"
+            self._put(f"{name}.checkpoint", note.encode())
+            lines = [base64.b64encode(each).decode() for each in proof]
+            self._put(f"{name}.proof", "".join(f"{line}\n" for line in lines).encode())
+            if stamp is not None:
+                self._put(f"{name}.tsr", stamp)
+        return seen
 
     def _span(self, wanted: Collection[Entry]) -> Span:
         if self._asked.span is not None:
@@ -229,6 +262,15 @@ class _Maker:
         text = f"{KIND}\n{said}\n"
         line = signature_line(read_key(self._paths.key), self._mark.origin, text)
         self._write(MANIFEST, str(Note(text, (line,))).encode())
+
+
+def _newest_seen(kept: Sequence[Kept]) -> Iterator[tuple[str, bytes | None]]:
+    """The newest cosigned notes, and the newest time stamps with their notes, of each place."""
+    for place in kept:
+        cosigned = [note for note in place.notes if len(note.split("\n\n")[-1].splitlines()) > 1]
+        for note in cosigned[-SEEN:]:
+            yield note, None
+        yield from place.stamps[-SEEN:]
 
 
 def _wanted(reader: ReadableTrail, asked: Asked, size: int) -> Iterator[Entry]:

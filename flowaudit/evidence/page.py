@@ -73,8 +73,12 @@ def render_pack(
     entries: Sequence[Entry],
     openings: Sequence[Opening],
     statement: Mapping[str, Any],
+    seen: int = 0,
 ) -> str:
-    """The page, as HTML. Raises `MissingExtraError` without Jinja."""
+    """The page, as HTML, with how many checkpoints are there that others have seen.
+
+    Raises `MissingExtraError` without Jinja.
+    """
     style = asset(__package__, "pack.css")
     names = {each.token: each.identity for each in openings}
     asked = set(manifest["seqs"])
@@ -98,6 +102,7 @@ def render_pack(
             related=len(entries) - len(asked),
             amount=amount,
             root=statement["root"],
+            seen=seen,
         )
     )
 

@@ -22,6 +22,8 @@ from flowaudit.evidence.opened import PackVerification, verify_pack
 from flowaudit.proofs.note import Note, VerifierKey, signature_line
 from flowaudit.trail.keys import load_verifier_key
 from flowaudit.trail.paths import TrailPaths
+from flowaudit.trail.publishing import Publisher
+from flowaudit.trail.sqlite import Trail
 from flowaudit.vault.tokens import Vault
 
 Said = pytest.CaptureFixture[str]
@@ -79,11 +81,13 @@ def unpack_verifier(pack: Path) -> Path:
     return script
 
 
-def both(pack: Path, key: Path | None = None) -> PackVerification:
+def both(pack: Path, key: Path | None = None, *witnesses: Path) -> PackVerification:
     """What both say, once it is the same."""
     trusted = VerifierKey.parse(key.read_text("utf-8")) if key else None
-    ours = verify_pack(pack, key=trusted)
-    status, said = stand_alone(pack, "--json", *(["--key", str(key)] if key else []))
+    keys = tuple(VerifierKey.parse(path.read_text("utf-8")) for path in witnesses)
+    ours = verify_pack(pack, key=trusted, witnesses=keys)
+    given = [word for path in witnesses for word in ("--witness", str(path))]
+    status, said = stand_alone(pack, "--json", *(["--key", str(key)] if key else []), *given)
     theirs = json.loads(said)
     mine = json.loads(json.dumps(ours.as_json()))
     assert {p["seq"] for p in theirs.pop("problems")} == {p["seq"] for p in mine.pop("problems")}
@@ -185,6 +189,35 @@ def test_a_sealed_event_without_its_erasure_is_a_problem(written: Path) -> None:
     lines = files["events.jsonl"].splitlines(keepends=True)
     files["events.jsonl"] = b"".join(line for line in lines if b"erases" not in line)
     assert "no erasure" in " ".join(p.what for p in both(repacked(written, files)).problems)
+
+
+def test_who_has_seen_the_history_is_proved_too(
+    written: Path, key: Path, tmp_path: Path, capsys: Said
+) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    with Trail(written) as writer:
+        writer.checkpoint()
+        publisher = Publisher([str(shared)])
+        publisher.publish(writer.origin, writer.signed, now=True, prove=writer.consistency)
+        seen = writer.size()
+    audit = FlowAudit(trail=tmp_path / "other.db")
+    act(audit, BOB, "elsewhere")
+    audit.close()
+    other = TrailPaths.of(tmp_path / "other.db")
+    argv = ["cosign", str(shared), "--trail", str(other.trail), "--key", str(key)]
+    assert main(argv) == 0
+    pack = make(written, "--actor", ANN, "--against", str(shared))
+    found = both(pack, key, other.cosigned / "cosigner.pub")
+    assert (found.ok, found.witnesses, found.witnessed) == (True, 1, seen)
+    assert both(pack, key).witnesses == 0
+    files = files_of(pack)
+    [proof] = [name for name in files if name.endswith(".proof")]
+    files[proof] = files[proof][:-10] + b"AAAAAAAA=\n"
+    assert not both(repacked(pack, files), key).ok
+    capsys.readouterr()
+    assert main(["verify", str(pack), "--cosigner", str(other.cosigned / "cosigner.pub")]) == 0
+    assert f"1 witness has seen this history, up to entry {seen}" in capsys.readouterr().out
 
 
 def test_the_events_behind_a_finding(written: Path, capsys: Said) -> None:

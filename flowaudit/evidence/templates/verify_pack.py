@@ -7,6 +7,9 @@ It is written apart from flowaudit, from the formats alone, so that a fault in o
 in the other. `--key` is the copy of the operator's public key that you were given on another way
 than this pack; without it, the pack can only be shown to be of one piece. `--witness` is the
 public key of somebody who cosigns; it may be repeated. Exit status 0 only if all of it holds.
+A time stamp in the pack (witnesses/*.tsr) is for OpenSSL to check:
+
+    openssl ts -verify -data NAME.checkpoint -in NAME.tsr -CAfile AUTHORITY.pem
 
 What is used: SHA-256; Ed25519 (RFC 8032); signed notes, checkpoints, cosignatures and inclusion
 proofs (c2sp.org: signed-note, tlog-checkpoint, tlog-cosignature, tlog-proof; RFC 9162 2.1.3.2).
@@ -223,6 +226,37 @@ class Proof:
         return last == 0 and node == self.checkpoint.root
 
 
+def grown(old: int, old_root: bytes, size: int, root: bytes, proof: list[bytes]) -> bool:
+    """Whether a log of this size and root begins with an older one (RFC 9162 2.1.4.2)."""
+    if len(proof) > 128 or not 0 <= old <= size or any(len(each) != 32 for each in proof):
+        return False
+    if old == 0:
+        return not proof and old_root == hashlib.sha256(b"").digest()
+    if old == size:
+        return not proof and old_root == root
+    path = list(proof)
+    if old & (old - 1) == 0:
+        path.insert(0, old_root)
+    if not path:
+        return False
+    place, last = old - 1, size - 1
+    while place & 1:
+        place, last = place >> 1, last >> 1
+    older = newer = path[0]
+    for other in path[1:]:
+        if last == 0:
+            return False
+        if place & 1 or place == last:
+            older = hashlib.sha256(b"\x01" + other + older).digest()
+            newer = hashlib.sha256(b"\x01" + other + newer).digest()
+            while not place & 1 and place:
+                place, last = place >> 1, last >> 1
+        else:
+            newer = hashlib.sha256(b"\x01" + newer + other).digest()
+        place, last = place >> 1, last >> 1
+    return last == 0 and older == old_root and newer == root
+
+
 # --- the pack ------------------------------------------------------------------------------------
 
 
@@ -309,6 +343,7 @@ class Check:
         self.erased: list[int] = []
         self.erasures: list[tuple[int, int]] = []
         self.identified = 0
+        self.seen: dict[bytes, int] = {}
 
     def text(self, name: str) -> str:
         """A file's text."""
@@ -367,7 +402,8 @@ class Check:
             self.say("the manifest names it, and it is not here", missing[0])
         self.check_people()
         self.check_statement()
-        cosigned = {w.public for w in self.witnesses if w.signed(self.checkpoint)}
+        self.count(self.checkpoint)
+        self.check_witnesses()
         return {
             "ok": not self.problems,
             "trail": self.checkpoint.origin,
@@ -378,7 +414,8 @@ class Check:
             "trusted": self.is_given and is_signed,
             "identified": self.identified,
             "erased": len(self.erased),
-            "witnesses": len(cosigned - {self.key.public}),
+            "witnesses": len(self.seen),
+            "witnessed": max(self.seen.values()) if self.seen else 0,
             "problems": self.problems,
         }
 
@@ -425,6 +462,33 @@ class Check:
             if not is_proved:
                 self.say("a token does not stand for whom it says")
 
+    def count(self, checkpoint: Checkpoint) -> None:
+        """Note who has cosigned a checkpoint of this history."""
+        for witness in self.witnesses:
+            if witness.public != self.key.public and witness.signed(checkpoint):
+                known = self.seen.get(witness.public, 0)
+                self.seen[witness.public] = max(known, checkpoint.size)
+
+    def check_witnesses(self) -> None:
+        """Each checkpoint that others have seen: is this one grown from it?"""
+        for name in sorted(self.files):
+            if not (name.startswith("witnesses/") and name.endswith(".checkpoint")):
+                continue
+            try:
+                mark = Checkpoint(self.text(name))
+                lines = self.text(name[: -len("checkpoint")] + "proof").splitlines()
+                proof = [bytes_of(line) for line in lines]
+            except Bad as error:
+                self.say(f"{name} cannot be read: {error}")
+                continue
+            now = self.checkpoint
+            if mark.origin != now.origin or not grown(
+                mark.size, mark.root, now.size, now.root, proof
+            ):
+                self.say(f"{name} is of another history")
+                continue
+            self.count(mark)
+
     def check_statement(self) -> None:
         """The statement against the key and the checkpoint."""
         note = Note(self.text("statement"))
@@ -459,7 +523,8 @@ def shown(found: dict[str, Any]) -> str:
     elif signer:
         lines.append(f"Signed by {signer}, as the pack itself says:")
         lines.append("give the operator's public key (--key) that you got on another way.")
-    lines.append(f"{found['witnesses']} witness(es) cosigned it.")
+    upto = f", up to entry {found['witnessed']}" if found["witnesses"] else ""
+    lines.append(f"{found['witnesses']} witness(es) cosigned this history{upto}.")
     lines.append(f"{found['identified']} token(s) are proved to stand for whom the pack says.")
     if found["erased"]:
         lines.append(f"{found['erased']} event(s) have had their personal part erased.")
