@@ -16,6 +16,7 @@ from flowaudit.errors import FlowauditError
 from flowaudit.event import Core, encode_core
 from flowaudit.proofs.checkpoint import sign_checkpoint
 from flowaudit.trail.check import verify_trail
+from flowaudit.trail.publishing import Kept
 from flowaudit.trail.sqlite import Trail
 from flowaudit.trail.verification import Verification
 
@@ -55,7 +56,7 @@ class _Bench:
         with _opened(self.other.trail) as db:
             self.other_state = state_of(db)
         self.restore(*self.files)
-        found = verify_trail(self.target, witnessed=self.base.witnessed)
+        found = verify_trail(self.target, witnessed=[Kept("a witness", tuple(self.base.witnessed))])
         if not found.ok:
             raise RuntimeError(f"the base does not hold: {found.problems[:5]}")
 
@@ -92,7 +93,7 @@ def _opened(trail: Path, suffix: str = "") -> Iterator[sqlite3.Connection]:
 def _verified(trail: Path, witnessed: list[str]) -> Verification | None:
     """What verification says; `None` if it refuses. Anything else that it raises is a fault."""
     try:
-        return verify_trail(trail, witnessed=witnessed)
+        return verify_trail(trail, witnessed=[Kept("a witness", tuple(witnessed))])
     except FlowauditError:
         return None
 

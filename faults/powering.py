@@ -22,7 +22,7 @@ from flowaudit.errors import FlowauditError
 from flowaudit.event import flat_event
 from flowaudit.trail.check import verify_trail
 from flowaudit.trail.opening import open_reader, open_trail
-from flowaudit.trail.publishing import published_notes
+from flowaudit.trail.publishing import kept_in
 from flowaudit.vault.tokens import Vault
 
 from .disk import CALLS, Disk, read_log
@@ -149,13 +149,13 @@ def _judge(folder: Path, promises: _Promises, figures: list[Figure]) -> None:
             vault.generation()
         with patch("flowaudit.trail.adoption.boot_id", lambda: "after the cut"):
             said = _quiet("recover", "--trail", str(trail))
-        published = published_notes(folder / "witness")
-        found = verify_trail(trail, witnessed=published)
+        published = kept_in(folder / "witness")
+        found = verify_trail(trail, witnessed=[published])
     except FlowauditError as error:
         whole.count(False, f"refused: {error}")
         return
     whole.count(said == 0 and found.ok and not found.waiting, (said, found.problems[:3]))
-    for _ in published:
+    for _ in published.notes:
         notes.count(not any("witnessed" in problem.what for problem in found.problems))
     with open_reader(trail) as reader:
         entries = list(reader.entries())
