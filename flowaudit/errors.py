@@ -9,6 +9,7 @@
     │   ├── NotATrailError      the file is something else, or damaged beyond reading
     │   ├── TrailBusyError      another program holds the lock
     │   └── TrailWriteError     disk full, read-only, input/output error
+    ├── ArchiveError            an archive cannot be read or written, or does not hold
     ├── VaultError              the vault cannot answer
     │   └── VaultBusyError      it does not answer us now: locked, away, closed
     ├── ProofError              a note, proof or tile is malformed
@@ -26,6 +27,7 @@ from typing import Final
 
 __all__ = [
     "AppError",
+    "ArchiveError",
     "EventError",
     "FlowauditError",
     "ImportFormatError",
@@ -84,6 +86,10 @@ class TrailBusyError(TrailError):
 
 class TrailWriteError(TrailError):
     """The trail cannot be written: disk full, read-only, input/output error."""
+
+
+class ArchiveError(FlowauditError):
+    """An archive cannot be read or written, or does not hold what its trail says."""
 
 
 class VaultError(FlowauditError):

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from .._version import __version__
 from ..errors import FlowauditError
 from . import (
+    archive,
     cosign,
     coverage,
     denied,
@@ -44,6 +45,7 @@ COMMANDS = (
     statement,
     evidence,
     recovering,
+    archive,
     who,
     subject,
     hold,

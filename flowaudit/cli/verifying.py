@@ -5,6 +5,7 @@ import os
 from dataclasses import asdict
 from pathlib import Path
 
+from ..archive.reading import with_archives
 from ..errors import ProofError, TrailError
 from ..proofs.checkpoint import Checkpoint
 from ..report.words import amount, moment, printable
@@ -15,6 +16,7 @@ from ..trail.verification import Verification
 from .exported import verify_file
 from .options import add_format, add_trail, trail_paths
 from .output import print_csv, print_json
+from .places import add_archive, archive_places
 from .witnesses import add_witnesses, load_keys, witnessed_by
 
 __all__ = ["add_parser", "run"]
@@ -57,6 +59,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         metavar="FILE",
         help="begin where FILE says that the last time ended, and write it anew if all holds",
     )
+    add_archive(parser, "look at archived entries too, there")
     add_format(parser)
     parser.set_defaults(run=run)
 
@@ -74,6 +77,7 @@ def run(args: argparse.Namespace) -> int:
         cosigners=load_keys(args.cosigner),
         roots=[root for path in args.tsa_root for root in load_roots(path)],
         since=_last_time(args.incremental) if args.incremental else None,
+        beside=with_archives(archive_places(args)),
     )
     if args.incremental and found.ok:
         _write_new(args.incremental, found.checkpoint)
@@ -141,6 +145,8 @@ def _print_text(found: Verification) -> None:
         (found.after_checkpoint, "entries came after the last checkpoint and are not signed yet"),
         (found.waiting, "events wait in spools: run `flowaudit recover` if their process is gone"),
         (found.gaps, "gap events tell of losses"),
+        (found.archived, "entries stand in archives and were not looked at: --archive PLACE does"),
+        (found.pruned, "entries were pruned: only their hashes are left"),
         (found.erased, "entries have had their personal part erased"),
     ):
         if count:

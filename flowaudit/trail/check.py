@@ -7,7 +7,7 @@ reads once, in order, and its memory does not grow with the trail's length.
 """
 
 import base64
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -45,6 +45,7 @@ def verify_trail(
     cosigners: Sequence[VerifierKey] = (),
     roots: "Sequence[Certificate]" = (),
     since: Checkpoint | None = None,
+    beside: Callable[[ReadableTrail], ReadableTrail] = lambda reader: reader,
 ) -> Verification:
     """Verify a trail by the whole of its format, without writing anything.
 
@@ -56,11 +57,12 @@ def verify_trail(
         roots: certificates that vouch for time-stamp authorities.
         since: a checkpoint up to which the trail was verified before. Of the entries that it
             covers only the hashes are looked at: that they are still those which were signed.
+        beside: gives a reader that has more of the trail at hand: what stands in archives.
 
     Raises `NotATrailError` if the file is no trail at all.
     """
     paths = trail if isinstance(trail, TrailPaths) else TrailPaths.of(trail)
-    with open_reader(paths) as reader:
+    with beside(open_reader(paths)) as reader:
         problems: list[Problem] = []
         together: list[Problem] = []
         chain = KeyChain(key or _key(paths, problems))
@@ -69,6 +71,7 @@ def verify_trail(
         marks = Marks(reader, chain, tree, [p.seq or 0 for p in suspects], _size_of(since, reader))
         rows = Rows(reader, marks, _size_of(since, reader))
         _take(problems, rows.check())
+        _take(problems, (Problem(seq, what) for seq, what in reader.faults()))
         if reader.size and not marks.found:
             what = "there is no checkpoint: nothing of this trail is signed"
             problems.append(Problem(None, what if since is None else "no checkpoint is left"))
@@ -142,8 +145,6 @@ def _tiles(reader: ReadableTrail) -> Iterator[Problem]:
     gone = sum(each.count for each in reader.ranges if each.state != "moving") // TILE_WIDTH
     if stray > -gone:
         yield Problem(None, f"{stray + gone} tiles are stored that are not of this tree")
-    for seq in reader.strays():
-        yield Problem(seq, "this entry has left the trail, and stands in it again")
 
 
 def _root64(reader: ReadableTrail) -> str:

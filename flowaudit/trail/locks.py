@@ -18,7 +18,7 @@ from typing import Final
 from ..errors import TrailBusyError, TrailWriteError
 from .paths import make_private
 
-__all__ = ["FileLock", "file_lock"]
+__all__ = ["FileLock", "file_lock", "upkeep_lock"]
 
 POLL_S: Final = 0.005
 """Pause between tries of a caller that will not wait for ever."""
@@ -87,6 +87,13 @@ def file_lock(path: Path) -> FileLock:
     """The lock of a file, the same object for every caller of this process."""
     with _REGISTRY:
         return _LOCKS.setdefault(path, FileLock(path))
+
+
+def upkeep_lock(lock: Path) -> FileLock:
+    """The lock of those who take entries out of a trail or personal parts out of entries: they
+    wait for each other, writers don't wait for them. It stands beside the writers' `lock`.
+    """
+    return file_lock(lock.with_name(f"{lock.name}.upkeep"))
 
 
 def _after_fork() -> None:

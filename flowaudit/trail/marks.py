@@ -61,6 +61,10 @@ class Marks:
         """An entry tells of a key; says what is wrong with that, or `None`."""
         return self._chain.learn(seq, facts)
 
+    def suspect(self, seq: int) -> None:
+        """From this entry on a tile is wrong."""
+        self._suspects.append(seq)
+
     def reach(self, size: int) -> Iterator[Problem]:
         """Judge all of at most this size."""
         while self._next is not None and self._next[0] <= size:

@@ -149,8 +149,8 @@ class PostgresReader:
         [(seq,)] = self._all("SELECT max(seq) FROM flowaudit.event")
         return max(-1 if seq is None else int(seq), self.ranges[-1].last if self.ranges else -1)
 
-    def strays(self) -> Iterator[int]:
-        """The first row of each range that has left the trail, and should have none."""
+    def faults(self) -> Iterator[tuple[int, str]]:
+        """What is wrong with ranges that have left the trail: where, and what."""
         for each in self.ranges:
             if each.state != "moving":
                 [(seq,)] = self._all(
@@ -158,7 +158,7 @@ class PostgresReader:
                     (each.first, each.last),
                 )
                 if seq is not None:
-                    yield int(seq)
+                    yield int(seq), "this entry has left the trail, and stands in it again"
 
     def tile(self, level: int, idx: int) -> bytes | None:
         """A tile's hashes as stored."""

@@ -73,6 +73,7 @@ class Rows:
     def check(self) -> Iterator[Problem]:
         """Hold each row against the stored leaf, and each checkpoint that is passed."""
         reader, marks, expected, tile = self._reader, self._marks, self._first, (-1, b"")
+        archived = -1  # the last entry of the archived range that this is in
         begun_in = reader.away.range_of(expected) if expected else None
         if begun_in is not None:
             expected = begun_in.last + 1
@@ -90,8 +91,11 @@ class Rows:
                 continue
             if seq // TILE_WIDTH != tile[0]:
                 tile = (seq // TILE_WIDTH, reader.tile(0, seq // TILE_WIDTH) or b"")
-                yield from self._archived_tile(seq)
-            what = _against_tile(entry, tile[1]) or self._take(entry)
+                if dropped := self._dropped.range_of(seq):
+                    archived = dropped.last
+                    yield from self._archived_tile(seq)
+            is_archived = seq <= archived
+            what = (None if is_archived else _against_tile(entry, tile[1])) or self._take(entry)
             if what:
                 yield Problem(seq, what)
             if marks.next_size <= expected:
@@ -103,10 +107,9 @@ class Rows:
     def _archived_tile(self, seq: int) -> Iterator[Problem]:
         """An archive's leaves are made of its rows: it is the tile above that speaks of them."""
         first = seq - seq % TILE_WIDTH
-        if self._dropped.range_of(seq) and tile_problem(
-            0, first // TILE_WIDTH, TILE_WIDTH, self._reader.tile
-        ):
+        if tile_problem(0, first // TILE_WIDTH, TILE_WIDTH, self._reader.tile):
             last = first + TILE_WIDTH - 1
+            self._marks.suspect(first)
             yield Problem(first, f"an archived entry from {first} to {last} was changed")
 
     def _skip(self, first: int, end: int) -> Iterator[Problem]:

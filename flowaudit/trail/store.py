@@ -197,8 +197,10 @@ class ReadableTrail(Protocol):
     def last_seq(self) -> int:
         """The highest seq of an entry, stored here or in an archive; -1 if there is none."""
 
-    def strays(self) -> Iterator[int]:
-        """The first row of each range that has left the trail, and should have none."""
+    def faults(self) -> Iterator[tuple[int, str]]:
+        """What is wrong with ranges that have left the trail: where, and what. To be asked when
+        the entries have been read.
+        """
 
     def tile(self, level: int, idx: int) -> bytes | None:
         """A tile's hashes as stored."""

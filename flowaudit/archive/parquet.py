@@ -1,0 +1,214 @@
+"""One file of an archive: a range of entries as Parquet, sorted by visitor.
+
+The footer says what the file is of (`FileFacts`): it can be told apart, and held against a trail's
+tiles, without reading a row.
+"""
+
+import base64
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from ..errors import ArchiveError, ProofError
+from ..event import Entry
+from ..proofs.merkle import HASH_BYTES, Tree
+from ..proofs.verify import entry_leaf
+from .columns import CORE_KINDS, PERSONAL_KINDS, schema
+from .modules import archive_module
+from .rebuilding import rebuilt
+
+__all__ = [
+    "ARCHIVE_FORMAT",
+    "ArchiveFile",
+    "FileFacts",
+    "encoded",
+    "leaves_of",
+    "range_roots",
+    "to_parquet",
+]
+
+ARCHIVE_FORMAT: Final = 1
+"""Version of the files' columns and footer."""
+
+FACTS_KEY: Final = b"flowaudit"
+"""Under which the footer holds the facts of a file."""
+
+MAX_ENTRIES: Final = 1 << 20
+"""A file that says it has more rows is none of ours, and is not read."""
+
+MAX_UNPACKED_BYTES: Final = 1 << 31
+"""A file whose columns are larger when unpacked is not read."""
+
+BATCH_ROWS: Final = 8_192
+"""Rows rebuilt at once: their texts stay below what Arrow's text columns can hold."""
+
+ZSTD_LEVEL: Final = 9
+
+PLAIN: Final = ("salt", "sealed", "raw_core", "raw_personal", "session", "resource_id")
+"""Columns that a dictionary only makes larger: most of their values stand once."""
+
+SPLIT: Final = ("seq", "n", "ts", "duration_us", "bytes_in", "bytes_out")
+"""Numbers whose bytes are smaller apart: their upper ones repeat, their lower ones do not."""
+
+
+class FileFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a file says of itself, in its footer."""
+
+    format: int
+    origin: str
+    """The trail's name in checkpoints."""
+    first: int
+    last: int
+    """The range of entries, both ends included."""
+    first_ts: int
+    last_ts: int
+    """Smallest and largest `ts` in it, µs since 1970 UTC."""
+    subtrees: list[str]
+    """Roots of the complete subtrees that make up the range, from the left, base64."""
+    checkpoint: str
+    """The newest checkpoint when the file was written: a signed note over the range and more."""
+
+
+def range_roots(first: int, leaves: Sequence[bytes]) -> list[bytes]:
+    """Roots of the largest complete subtrees that leaves from `first` on make up, from the left."""
+    roots, at = [], first
+    end = first + len(leaves)
+    while at < end:
+        width = at & -at if at else 1 << (end - at).bit_length()
+        while at + width > end:
+            width >>= 1
+        tree = Tree()
+        tree.extend(leaves[at - first : at - first + width])
+        roots.append(tree.root())
+        at += width
+    return roots
+
+
+def to_parquet(table: Any, facts: FileFacts) -> bytes:
+    """The file of a range: its rows by visitor and `seq`, its facts in the footer."""
+    arrow, compute = archive_module("pyarrow"), archive_module("pyarrow.compute")
+    parquet = archive_module("pyarrow.parquet")
+    visitor = compute.coalesce(*(table[name] for name in ("actor", "session", "visitor", "client")))
+    order = compute.sort_indices(
+        arrow.table({"visitor": visitor, "seq": table["seq"]}),
+        sort_keys=[("visitor", "ascending"), ("seq", "ascending")],
+    )
+    table = table.take(order)
+    buffer = arrow.BufferOutputStream()
+    parquet.write_table(
+        table.replace_schema_metadata({FACTS_KEY: msgspec.json.encode(facts)}),
+        buffer,
+        row_group_size=MAX_ENTRIES,
+        compression="zstd",
+        compression_level=ZSTD_LEVEL,
+        use_dictionary=[n for n in table.column_names if n not in PLAIN and n not in SPLIT],
+        column_encoding=dict.fromkeys(SPLIT, "BYTE_STREAM_SPLIT"),
+        write_page_checksum=True,
+    )
+    return bytes(buffer.getvalue())
+
+
+class ArchiveFile:
+    """A file of an archive, opened. Raises `ArchiveError` if it is none.
+
+    Args:
+        data: its bytes.
+        name: what messages call it.
+    """
+
+    def __init__(self, data: bytes, name: str) -> None:
+        self.name = name
+        self.size_bytes = len(data)
+        arrow, parquet = archive_module("pyarrow"), archive_module("pyarrow.parquet")
+        self._arrow_error = arrow.ArrowException
+        try:
+            self._file = parquet.ParquetFile(
+                arrow.BufferReader(data), page_checksum_verification=True
+            )
+            footer = self._file.metadata
+            facts = (footer.metadata or {}).get(FACTS_KEY, b"")
+            self.facts = msgspec.json.decode(facts, type=FileFacts)
+            columns = self._file.schema_arrow
+        except (arrow.ArrowException, OSError, ValueError, msgspec.MsgspecError) as error:
+            raise ArchiveError(f"{name} is not an archive of ours: {_line(error)}") from error
+        groups = range(footer.num_row_groups)
+        unpacked = sum(footer.row_group(at).total_byte_size for at in groups)
+        count = self.facts.last - self.facts.first + 1
+        if self.facts.format > ARCHIVE_FORMAT:
+            raise ArchiveError(f"{name} has archive format {self.facts.format}: upgrade flowaudit")
+        if footer.num_rows != count or not 0 < count <= MAX_ENTRIES:
+            raise ArchiveError(f"{name} has {footer.num_rows} rows, and says that it has {count}")
+        if not columns.equals(schema()):
+            raise ArchiveError(f"{name} has other columns than an archive of ours")
+        if not 0 <= unpacked <= MAX_UNPACKED_BYTES:
+            raise ArchiveError(f"{name} would be {unpacked} bytes when unpacked: it is not read")
+
+    def table(self) -> Any:
+        """All of it as a `pyarrow.Table`, rows as they stand. Raises `ArchiveError`."""
+        try:
+            table = self._file.read(use_threads=False)
+            table.validate(full=True)
+            return table
+        except (self._arrow_error, OSError, ValueError) as error:
+            raise ArchiveError(f"{self.name} is damaged: {_line(error)}") from error
+
+    def entries(self) -> list[Entry]:
+        """Its entries in order of `seq`, each with the bytes it had in the trail.
+
+        Raises `ArchiveError` unless there is each one of its range once.
+        """
+        found: list[Entry | None] = [None] * (self.facts.last - self.facts.first + 1)
+        for entry in entries_in(self.table()):
+            at = entry.seq - self.facts.first
+            if not 0 <= at < len(found) or found[at] is not None:
+                raise ArchiveError(f"{self.name} has entry {entry.seq} where it can't be")
+            found[at] = entry
+        return [entry for entry in found if entry is not None]
+
+
+def entries_in(table: Any) -> Iterator[Entry]:
+    """The entries that rows of columns stand for, in the order of the rows."""
+    for start in range(0, len(table), BATCH_ROWS):
+        rows = table.slice(start, BATCH_ROWS)
+        columns = [rows[name].to_pylist() for name in ("seq", "salt", "sealed")]
+        cores = rebuilt(rows, CORE_KINDS).to_pylist()
+        personals = rebuilt(rows, PERSONAL_KINDS).to_pylist()
+        for built, raw in ((cores, "raw_core"), (personals, "raw_personal")):
+            _put(built, rows[raw])
+        for seq, salt, sealed, core, personal in zip(*columns, cores, personals, strict=True):
+            yield Entry(
+                seq=seq,
+                core=core,
+                personal=None if salt is None else personal,
+                salt=salt,
+                sealed=sealed,
+            )
+
+
+def _put(built: list[bytes], raw: Any) -> None:
+    """Put what was kept as it is in the place of what was built."""
+    if raw.null_count < len(raw):
+        for at, text in enumerate(raw.to_pylist()):
+            if text is not None:
+                built[at] = text
+
+
+def leaves_of(entries: Iterable[Entry]) -> list[bytes]:
+    """Their leaf hashes; zeros for one that can't be an entry."""
+    leaves = []
+    for entry in entries:
+        try:
+            leaves.append(entry_leaf(entry))
+        except ProofError:
+            leaves.append(bytes(HASH_BYTES))
+    return leaves
+
+
+def encoded(roots: Sequence[bytes]) -> list[str]:
+    """Hashes as the footer holds them."""
+    return [base64.b64encode(root).decode() for root in roots]
+
+
+def _line(error: BaseException) -> str:
+    return str(error).strip().split("\n", 1)[0][:200]

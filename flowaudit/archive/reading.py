@@ -1,0 +1,170 @@
+"""A trail and its archives read as one: `ReadableTrail` over both."""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from types import TracebackType
+from typing import Self
+
+from ..errors import ArchiveError
+from ..event import Entry
+from ..proofs.merkle import TILE_WIDTH
+from ..trail.forgetting import names_any
+from ..trail.ranges import Away, Range
+from ..trail.store import ReadableTrail
+from .parquet import ArchiveFile, leaves_of
+from .places import ArchivePlace
+
+__all__ = ["ArchivedTrail", "open_range", "with_archives"]
+
+
+def open_range(places: Sequence[ArchivePlace], one: Range, origin: str) -> ArchiveFile:
+    """The file of a range, from the first of the places that has it.
+
+    Raises `ArchiveError` if none has, or if it is another file than the trail means.
+    """
+    for place in places:
+        if place.has(one.file):
+            found = ArchiveFile(place.read(one.file), one.file)
+            facts = found.facts
+            if (facts.first, facts.last, facts.origin) != (one.first, one.last, origin):
+                raise ArchiveError(f"{one.file} is of another range or trail than it should be")
+            return found
+    named = " nor ".join(place.text for place in places)
+    raise ArchiveError(f"{one.file} is not in {named}")
+
+
+def with_archives(
+    places: Sequence[ArchivePlace],
+) -> Callable[[ReadableTrail], ReadableTrail]:
+    """What verification reads through, so that archives at these places are verified too.
+
+    An archive that can't be read is a fault of its range.
+    """
+    if not places:
+        return lambda reader: reader
+    return lambda reader: ArchivedTrail(reader, places, is_lenient=True)
+
+
+class ArchivedTrail:
+    """One state of a trail, and the entries of its archives at their places.
+
+    An archive that can't be read raises `ArchiveError`.
+
+    Args:
+        reader: the trail; it is closed with this.
+        places: where the files are looked for, in order.
+        is_lenient: whether a range whose file can't be read is taken as away instead, and told
+            of in `faults`.
+    """
+
+    def __init__(
+        self, reader: ReadableTrail, places: Sequence[ArchivePlace], *, is_lenient: bool = False
+    ) -> None:
+        self._reader = reader
+        self._places = places
+        self._is_lenient = is_lenient
+        self.size, self.frontier, self.ranges = reader.size, reader.frontier, reader.ranges
+        self.away = Away([each for each in self.ranges if each.state == "pruned"])
+        self._faults: dict[int, str] = {}  # by the first entry that should be in a file
+        self._leaves: dict[int, list[bytes]] = {}  # of the file that was read last
+        self._stored = Away(self.ranges)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def origin(self) -> str:
+        """The trail's name in checkpoints."""
+        return self._reader.origin
+
+    def entries(self, first: int | None = None, last: int | None = None) -> Iterator[Entry]:
+        """Entries of trail and archives in order of seq; what was pruned is passed over."""
+        start = first if first is not None else -(2**63) + 1
+        end = last if last is not None else 2**63 - 1
+        for each in self.ranges:
+            if each.last < start or each.first > end:
+                continue
+            if start < each.first:
+                yield from self._reader.entries(start, each.first - 1)
+            yield from self._archived(each, max(start, each.first), min(end, each.last))
+            start = each.last + 1
+        if start <= end:
+            yield from self._reader.entries(start, end)
+
+    def entries_of(
+        self, tokens: Collection[str], first: int = 0, end: int | None = None
+    ) -> Iterator[Entry]:
+        """Entries that are of one of these tokens, those of archives first."""
+        for each in self.ranges:
+            for entry in self._archived(each, first, 2**63 - 1 if end is None else end - 1):
+                if names_any(entry.core, entry.personal, tokens):
+                    yield Entry(seq=entry.seq, core=entry.core, personal=entry.personal)
+        yield from self._reader.entries_of(tokens, first, end)
+
+    def _archived(self, one: Range, first: int, last: int) -> Iterator[Entry]:
+        if one.last < first or one.first > last or self.away.range_of(one.first):
+            return
+        entries = self._load(one)
+        yield from entries[max(first - one.first, 0) : last - one.first + 1]
+
+    def _load(self, one: Range) -> list[Entry]:
+        """The entries of a range's file; none, and a fault, if that can't be read."""
+        try:
+            entries = open_range(self._places, one, self.origin).entries()
+        except ArchiveError as error:
+            if not self._is_lenient:
+                raise
+            self._faults[one.first] = str(error)
+            lost = [*self.away.ranges, one]
+            self.away = Away(sorted(lost, key=lambda each: each.first))
+            return []
+        self._leaves = {one.first: leaves_of(entries)}
+        return entries
+
+    def tile(self, level: int, idx: int) -> bytes | None:
+        """A tile's hashes: as stored, or for archived leaves as their columns make them."""
+        one = self._stored.range_of(idx * TILE_WIDTH) if level == 0 else None
+        if one is None or self.away.range_of(one.first):
+            return self._reader.tile(level, idx)
+        if one.first not in self._leaves and not self._load(one):
+            return None
+        at = idx * TILE_WIDTH - one.first
+        return b"".join(self._leaves[one.first][at : at + TILE_WIDTH])
+
+    def last_seq(self) -> int:
+        """The highest seq of an entry, wherever it stands; -1 if there is none."""
+        return self._reader.last_seq()
+
+    def faults(self) -> Iterator[tuple[int, str]]:
+        """What is wrong with ranges that have left the trail, and with files read so far."""
+        yield from self._reader.faults()
+        yield from sorted(self._faults.items())
+
+    def tile_count(self) -> int:
+        """How many tiles are stored in the trail."""
+        return self._reader.tile_count()
+
+    def checkpoints(
+        self, first: int = -(2**63), *, limit: int | None = None
+    ) -> Iterator[tuple[int, str]]:
+        """Checkpoints over at least `first` entries: their size and note, by rising size."""
+        return self._reader.checkpoints(first, limit=limit)
+
+    def newest_checkpoint(self) -> str | None:
+        """The note of the checkpoint over most entries; `None` if nothing is signed."""
+        return self._reader.newest_checkpoint()
+
+    def sources(self) -> dict[str, int | None]:
+        """The last number that each source used up."""
+        return self._reader.sources()
+
+    def close(self) -> None:
+        """End the reading."""
+        self._reader.close()
