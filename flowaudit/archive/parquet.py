@@ -153,6 +153,13 @@ class ArchiveFile:
         except (self._arrow_error, OSError, ValueError) as error:
             raise ArchiveError(f"{self.name} is damaged: {_line(error)}") from error
 
+    def odd_entries(self) -> Iterator[Entry]:
+        """Those of which a part is kept as it was, in order of `seq`. Raises `ArchiveError`."""
+        compute = archive_module("pyarrow.compute")
+        table = self.table()
+        is_odd = compute.or_(table["raw_core"].is_valid(), table["raw_personal"].is_valid())
+        return entries_in(table.filter(is_odd).sort_by("seq"))
+
     def entries(self) -> list[Entry]:
         """Its entries in order of `seq`, each with the bytes it had in the trail.
 

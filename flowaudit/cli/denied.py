@@ -14,6 +14,7 @@ from ..report.words import amount, moment, percent, period
 from ..vault.place import Place
 from .options import add_format, add_trail
 from .output import print_csv, print_json
+from .places import add_archive
 from .reading import (
     add_top,
     known_names,
@@ -44,6 +45,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         epilog="example: flowaudit denied --trail site.db --login-path /accounts/login",
     )
     add_trail(parser)
+    add_archive(parser, "count archived entries too, there")
     parser.add_argument(
         "--login-path",
         metavar="PATH",

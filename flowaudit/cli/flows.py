@@ -11,6 +11,7 @@ from ..report.words import amount, arrow, percent, period, printable
 from ..vault.place import Place
 from .options import add_format, add_trail
 from .output import print_csv, print_json
+from .places import add_archive
 from .reading import (
     INCLUDE,
     add_by,
@@ -39,6 +40,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         epilog="example: flowaudit flows --trail flowaudit.db --include humans --top 20",
     )
     add_trail(parser)
+    add_archive(parser, "count archived entries too, there")
     add_by(parser)
     add_top(parser, TOP)
     parser.add_argument(

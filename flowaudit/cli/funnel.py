@@ -9,6 +9,7 @@ from ..report.words import amount, bar, percent, printable, shorten, span
 from ..vault.place import Place
 from .options import add_format, add_trail
 from .output import print_csv, print_json
+from .places import add_archive
 from .reading import (
     add_by,
     left_out_json,
@@ -37,6 +38,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "steps", nargs="+", metavar="STEP", help="routes (or paths, with --by path)"
     )
     add_trail(parser)
+    add_archive(parser, "count archived entries too, there")
     add_by(parser)
     add_format(parser)
     parser.set_defaults(run=run)

@@ -18,6 +18,7 @@ from ..report.words import amount, clock, moment, period, printable, shorten, sp
 from ..trail.paths import TrailPaths
 from .options import add_format, add_trail
 from .output import print_csv, print_json
+from .places import add_archive
 from .reading import (
     find_token,
     known_names,
@@ -54,6 +55,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument("who", metavar="WHO", help="whose journeys")
     add_trail(parser)
+    add_archive(parser, "count archived entries too, there")
     add_format(parser)
     parser.set_defaults(run=run)
 

@@ -11,9 +11,11 @@ from ..journeys.engine import Engine, Include
 from ..journeys.left_out import LeftOut
 from ..report.exclusions import exclusion_sentence
 from ..trail.dead_spool import waiting_records
+from ..trail.opening import open_reader
 from ..trail.paths import TrailPaths
 from ..vault.opening import open_vault, vault_exists
 from .options import record_access, trail_paths
+from .places import archive_places
 from .wording import fold
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "left_out_json",
     "open_engine",
     "print_left_out",
+    "tell_left",
     "tell_left_out",
     "tell_waiting",
 ]
@@ -72,7 +75,26 @@ def open_engine(args: argparse.Namespace, command: str, scope: str) -> tuple[Eng
     paths = trail_paths(args)
     record_access(paths, command, scope)
     include: Include = getattr(args, "include", "all")
-    return Engine.open(paths.trail, include=include), paths
+    places = archive_places(args)
+    engine = Engine.open(paths.trail, include=include, archives=places)
+    tell_left(paths, has_archives=bool(places))
+    return engine, paths
+
+
+def tell_left(paths: TrailPaths, *, has_archives: bool) -> None:
+    """Say on standard error what has left the trail and is not counted."""
+    with open_reader(paths) as reader:
+        ranges = reader.ranges
+    pruned = sum(each.count for each in ranges if each.state == "pruned")
+    archived = sum(each.count for each in ranges) - pruned
+    if archived and not has_archives:
+        print(
+            f"flowaudit: {archived:,} entries stand in archives and are not counted;"
+            " --archive PLACE counts them",
+            file=sys.stderr,
+        )
+    if pruned:
+        print(f"flowaudit: {pruned:,} entries were pruned and are not counted", file=sys.stderr)
 
 
 def known_names(paths: TrailPaths) -> dict[str, str]:

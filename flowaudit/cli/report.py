@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypedDict
 
+from ..archive.reading import with_archives
 from ..errors import SettingError
 from ..journeys.engine import Engine
 from ..journeys.importers import import_log
@@ -22,6 +23,7 @@ from ..trail.paths import SQLITE_MAGIC, TrailPaths
 from ..vault.place import DatabaseUrl, Place
 from .importing import shown_progress
 from .options import add_policy, add_trail
+from .places import add_archive, archive_places
 from .reading import known_names, open_engine, tell_waiting
 
 __all__ = ["add_parser", "run"]
@@ -51,6 +53,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "file", nargs="?", type=Path, metavar="FILE", help="an access log (.gz too), or a trail"
     )
     add_trail(parser)
+    add_archive(parser, "count archived entries too, there")
     parser.add_argument(
         "-o", "--output", type=Path, default=PAGE, metavar="FILE", help=f"the page; default: {PAGE}"
     )
@@ -90,7 +93,7 @@ def _gathered(args: argparse.Namespace, policy: Policy) -> Report:
             trail=_short(paths.trail),
             names=(names := known_names(paths)),
             review=review(engine, policy.review, names=names),
-            verification=verify_trail(paths),
+            verification=verify_trail(paths, beside=with_archives(archive_places(args))),
             **_asked(args, policy),
         )
     tell_waiting(paths)

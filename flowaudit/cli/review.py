@@ -15,6 +15,7 @@ from ..review.finding import EVENTS_CAP, Finding, Review
 from ..vault.place import Place
 from .options import add_format, add_policy, add_trail
 from .output import print_csv, print_json
+from .places import add_archive
 from .reading import (
     known_names,
     open_engine,
@@ -55,6 +56,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         epilog="example: flowaudit review --trail site.db --policy flowaudit.toml",
     )
     add_trail(parser)
+    add_archive(parser, "count archived entries too, there")
     add_policy(parser)
     add_format(parser)
     parser.set_defaults(run=run)

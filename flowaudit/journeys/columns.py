@@ -9,7 +9,7 @@ from typing import Final
 
 from ..policy.navigation import NOT_A_PAGE
 
-__all__ = ["BASE_COLUMNS", "CORE_FIELDS", "PERSONAL_FIELDS", "SELECT_EVENTS"]
+__all__ = ["BASE_COLUMNS", "CORE_FIELDS", "PERSONAL_FIELDS", "SELECT_ARCHIVED", "SELECT_EVENTS"]
 
 _TEXT: Final = "VARCHAR"
 _INT: Final = "BIGINT"
@@ -116,3 +116,23 @@ FROM (
 )
 """
 """Reads `stored(seq, core, personal)`, the texts of a trail, into typed columns."""
+
+
+def _cast(name: str, kind: str | list[str]) -> str:
+    return f'CAST("{name}" AS JSON) AS "{name}"' if kind == _JSON else f'"{name}"'
+
+
+_ARCHIVED: Final = ", ".join(
+    _cast(name, kind) for name, kind in {**CORE_FIELDS, **PERSONAL_FIELDS}.items()
+)
+
+SELECT_ARCHIVED: Final = f"""
+SELECT *, {_MADE}
+FROM (
+    SELECT seq, {_ARCHIVED}
+    FROM archived
+    WHERE raw_core IS NULL AND raw_personal IS NULL
+    ORDER BY seq
+)
+"""
+"""Reads `archived`, the columns of an archive's file, into those that a trail's texts become."""

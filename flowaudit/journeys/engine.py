@@ -15,12 +15,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Literal, Self
 
-from ..errors import QueryError, TrailError
-from ..trail.opening import check_trail
+from ..archive.parquet import ArchiveFile
+from ..archive.places import ArchivePlace
+from ..archive.reading import open_range
+from ..errors import FlowauditError, QueryError, TrailError
+from ..trail.opening import open_reader
+from ..trail.ranges import Away, Range
 from ..vault.place import Place
-from .columns import SELECT_EVENTS
+from .columns import SELECT_ARCHIVED, SELECT_EVENTS
 from .derived import GROUPS
-from .stored import analysis_module, given_events, open_events
+from .stored import analysis_module, given_events, odd_events, open_events
 from .visitors import settle_visitors
 
 __all__ = ["Engine", "Include", "read_sql"]
@@ -67,23 +71,39 @@ class Engine:
         self._kept: dict[str, object] = {}  # table: what `keep_once` made it of
 
     @classmethod
-    def open(cls, trail: Place, *, include: Include = "all", threads: int | None = None) -> Self:
-        """An engine over the events of a trail.
+    def open(
+        cls,
+        trail: Place,
+        *,
+        include: Include = "all",
+        threads: int | None = None,
+        archives: Sequence[ArchivePlace] = (),
+    ) -> Self:
+        """An engine over the events of a trail, and of its archives where places are given.
 
-        Raises `NotATrailError` if it is none, `TrailError` if it cannot be read whole.
+        Raises `NotATrailError` if it is none, `TrailError` if it cannot be read whole,
+        `ArchiveError` if an archive can't.
         """
-        check_trail(trail)
+        ranges, origin = _ranges(trail)
         engine = cls(include=include, threads=threads)
         driver = analysis_module("adbc_driver_sqlite.dbapi")
         try:
-            with open_events(trail) as stored:
-                engine._load(stored)
-        except (driver.Error, QueryError, UnicodeDecodeError) as error:
+            with open_events(trail, Away(ranges)) as stored:
+                engine._read(stored)
+            for each in ranges if archives else ():
+                if each.state != "pruned":
+                    engine._add(open_range(archives, each, origin))
+            if _ranges(trail) != (ranges, origin):
+                raise TrailError(f"{trail}: entries were archived meanwhile: run it again")
+            engine._settle()
+        except FlowauditError as error:
             engine.close()
-            raise TrailError(
-                f"{trail} cannot be read whole ({_first_line(error)});"
-                f" run: flowaudit verify --trail {trail}"
-            ) from error
+            if not isinstance(error, QueryError):
+                raise
+            raise _unreadable(trail, error) from error
+        except (driver.Error, UnicodeDecodeError) as error:
+            engine.close()
+            raise _unreadable(trail, error) from error
         return engine
 
     @classmethod
@@ -181,10 +201,27 @@ class Engine:
         self.close()
 
     def _load(self, stored: Any) -> None:
-        """Read stored events into the table `event`, say who did what, and open the view."""
+        """Read stored events, say who did what, and open the view."""
+        self._read(stored)
+        self._settle()
+
+    def _read(self, stored: Any, into: str = "CREATE TABLE event AS") -> None:
+        """Read stored events into the table `event`."""
         self._db.register("stored", stored)
-        self._execute(f"CREATE TABLE event AS {SELECT_EVENTS}")
+        self._execute(f"{into} {SELECT_EVENTS}")
         self._db.unregister("stored")
+
+    def _add(self, file: ArchiveFile) -> None:
+        """Add an archive's file to the table `event`."""
+        self._db.register("archived", file.table())
+        self._execute(f"INSERT INTO event BY NAME {SELECT_ARCHIVED}")
+        self._db.unregister("archived")
+        odd = odd_events(file)
+        if len(odd):
+            self._read(odd, "INSERT INTO event BY NAME")
+
+    def _settle(self) -> None:
+        """Say who did what, and open the view."""
         settle_visitors(self._execute)
         if self._include != "all":
             self._need("bot")
@@ -223,6 +260,19 @@ class Engine:
         value = self._arrow.array(rows, None if rows else self._arrow.string())
         places = self._arrow.array(range(1, len(rows) + 1), self._arrow.int64())
         return self._arrow.table({"position": places, "value": value})
+
+
+def _ranges(trail: Place) -> tuple[tuple[Range, ...], str]:
+    """What has left a trail, and the trail's name. Raises `NotATrailError` if it is none."""
+    with open_reader(trail) as reader:
+        return reader.ranges, reader.origin
+
+
+def _unreadable(trail: Place, error: BaseException) -> TrailError:
+    return TrailError(
+        f"{trail} cannot be read whole ({_first_line(error)});"
+        f" run: flowaudit verify --trail {trail}"
+    )
 
 
 def _checked(name: str) -> str:

@@ -8,16 +8,18 @@ from typing import Any, Final
 
 import msgspec
 
+from ..archive.parquet import ArchiveFile
 from ..errors import EventError, MissingExtraError
-from ..event import Core, Personal, encode_core, encode_personal
+from ..event import Core, Entry, Personal, encode_core, encode_personal
 from ..trail.opening import open_reader
 from ..trail.paths import file_of, read_only_uri
+from ..trail.ranges import Away
 from ..trail.store import ReadableTrail
 from ..vault.guard import is_open_here
 from ..vault.place import DatabaseUrl, Place
 from .columns import CORE_FIELDS, PERSONAL_FIELDS
 
-__all__ = ["analysis_module", "given_events", "open_events"]
+__all__ = ["analysis_module", "given_events", "odd_events", "open_events"]
 
 RANGE_EVENTS: Final = 1_048_576
 """Events fetched from a trail in one query: some seconds, so that no read holds writers up."""
@@ -41,11 +43,11 @@ def analysis_module(name: str) -> Any:
 
 
 @contextmanager
-def open_events(trail: Place) -> Iterator[Any]:
+def open_events(trail: Place, away: Away) -> Iterator[Any]:
     """The events that a trail holds now, as a `pyarrow.RecordBatchReader` to be read once.
 
-    They are fetched while they are read, in ranges of `seq`. Raises an `adbc` error if the file
-    cannot be opened; later ones come out of the reader.
+    Ranges that are `away` are left out. They are fetched while they are read, in ranges of `seq`.
+    Raises an `adbc` error if the file cannot be opened; later ones come out of the reader.
 
     In a process that has the same trail open for writing, Python's own SQLite reads it, at half
     the speed: when the driver's SQLite, which is another one, closed the file, the system would
@@ -63,16 +65,26 @@ def open_events(trail: Place) -> Iterator[Any]:
         last = int(cursor.fetchone()[0])
 
         def batches() -> Iterator[Any]:
-            for first in range(0, last + 1, RANGE_EVENTS):
-                cursor.execute(_RANGE % (first, min(first + RANGE_EVENTS - 1, last)))
-                yield from cursor.fetch_record_batch()
+            for start, end in away.gaps(0, last):
+                for first in range(start, end + 1, RANGE_EVENTS):
+                    cursor.execute(_RANGE % (first, min(first + RANGE_EVENTS - 1, end)))
+                    yield from cursor.fetch_record_batch()
 
         yield arrow.RecordBatchReader.from_batches(_schema(arrow), batches())
 
 
+def odd_events(file: ArchiveFile) -> Any:
+    """What of an archive's file is kept as it was, as a `pyarrow.Table` like that of a trail."""
+    arrow = analysis_module("pyarrow")
+    return arrow.Table.from_batches(_as_batches(arrow, file.odd_entries()), _schema(arrow))
+
+
 def _batches(arrow: Any, reader: ReadableTrail) -> Iterator[Any]:
     """The entries of an open trail as record batches."""
-    entries = reader.entries()
+    return _as_batches(arrow, reader.entries())
+
+
+def _as_batches(arrow: Any, entries: Iterator[Entry]) -> Iterator[Any]:
     while rows := [
         (entry.seq, entry.core.decode(), (entry.personal or b"{}").decode())
         for entry in islice(entries, BATCH_ROWS)
