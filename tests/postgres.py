@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
@@ -111,12 +111,33 @@ class Server:
         """End it: fast by default; SIGQUIT is immediate, SIGKILL the worst."""
         if self._process is not None:
             if how == signal.SIGKILL:
-                # the postmaster's children find out by themselves, and must not linger
-                os.killpg(self._process.pid, how)
+                group = [self._process.pid, *_children(self._process.pid)]
+                for pid in group:
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, how)
             else:
                 self._process.send_signal(how)
             self._process.wait(START_S)
             self._process = None
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it was started and not stopped."""
+        return self._process is not None
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """All its processes stand still meanwhile: connections stay open, nothing answers."""
+        assert self._process is not None
+        group = [self._process.pid, *_children(self._process.pid)]
+        for pid in group:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in group:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
 
     def url(self, database: str = "postgres", user: str = "postgres", **more: str) -> str:
         """A URI over the Unix socket, where nobody is asked for a password."""
@@ -175,6 +196,10 @@ def running(*, is_durable: bool = False) -> Iterator[Server]:
         if server is not None:
             server.stop(signal.SIGQUIT)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def _free_port() -> int:

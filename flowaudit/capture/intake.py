@@ -35,6 +35,11 @@ __all__ = ["Intake"]
 VAULT_TIMEOUT_S: Final = 1.0
 """Seconds an event waits for the vault; after that it is recorded without an actor."""
 
+VAULT_PAUSE_S: Final = 5.0
+"""Seconds in which a vault in a database that could not be reached is not asked again, so that
+requests do not wait for it one after the other.
+"""
+
 LOG_EVERY: Final = 1_000
 """Of our own failures inside requests, the first and then one in so many is logged."""
 
@@ -67,7 +72,7 @@ class Intake:
         """Make what writes: to the audit's own files, or for a trial elsewhere."""
         self.paths = paths
         self._place = _own_place(paths.trail)
-        self._vault = open_vault(self.paths.vault, timeout_s=VAULT_TIMEOUT_S)
+        self._vault = open_vault(self.paths.vault, timeout_s=VAULT_TIMEOUT_S, pause_s=VAULT_PAUSE_S)
         self._composer = Composer(
             self._vault,
             query_keys=frozenset(self.settings["query_keys"]),

@@ -163,8 +163,7 @@ class Recorder:
     def _leave(self, source: LiveSource, writer: Writer) -> None:
         """End a source whose events the trail does not take."""
         waiting, first, trail = source.spool.waiting, writer.committed_n + 1, self._paths.trail
-        writer.give_up.set()
-        source.wake.set()
+        writer.leave()
         if source.spool.kind == "file":
             OPLOG.warning("events wait in the spool for adoption", events=waiting, trail=str(trail))
             return

@@ -65,6 +65,7 @@ class Writer:
         """Commits that failed since the last that did not."""
         self.failed = 0
         """Commits that failed."""
+        self._stir = threading.Event()  # set to end a pause after a failure
         self._source = source
         self._group_s = group_s
         self._emission = emission
@@ -109,8 +110,17 @@ class Writer:
             self._is_hurried = True
             self._source.wake.set()
 
+    def leave(self) -> None:
+        """Let the thread end although the trail takes nothing."""
+        self.give_up.set()
+        self._stir.set()
+        self._source.wake.set()
+
     def join(self, timeout_s: float) -> bool:
-        """Wait for the thread to end; False if it has not."""
+        """Wait for the thread to end; False if it has not. If it waits after a failure, it tries
+        again at once.
+        """
+        self._stir.set()
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
@@ -224,7 +234,8 @@ class Writer:
         self._disappoint()
         if self.failures % LOG_EVERY == 1:
             OPLOG.error("the trail cannot be written; events wait in the spool", error=str(error))
-        self.give_up.wait(min(RETRY_S[0] * 2 ** min(self.failures, 10), RETRY_S[1]))
+        self._stir.wait(min(RETRY_S[0] * 2 ** min(self.failures, 10), RETRY_S[1]))
+        self._stir.clear()
 
     def _end(self) -> None:
         self._disappoint(for_good=True)

@@ -118,6 +118,9 @@ class Link:
         """Close the connection; a later use opens it again."""
         with self._lock:
             self._drop()
+            dialling, self._dialling = self._dialling, None
+        if dialling is not None:
+            dialling.abandon()
 
     def _begun(self, begin: str) -> _TimedConnection:
         if self._db is not None:
@@ -195,6 +198,8 @@ class _Dialling:
         self._timeout_s = timeout_s
         self._lock_timeout_s = lock_timeout_s
         self._done = threading.Event()
+        self._lock = threading.Lock()  # owns the two below
+        self._is_abandoned = False
         self._db: _TimedConnection | None = None
         self._error: Exception | None = None
         try:
@@ -215,9 +220,20 @@ class _Dialling:
             raise self._error or OperationalError("no connection")
         return self._db
 
+    def abandon(self) -> None:
+        """Nobody wants the connection any more: what comes of it is closed."""
+        with self._lock:
+            self._is_abandoned = True
+            if self._db is not None:
+                self._db.close()
+
     def _run(self) -> None:
         try:
-            self._db = self._connected()
+            db = self._connected()
+            with self._lock:
+                self._db = db
+                if self._is_abandoned:
+                    db.close()
         except psycopg.ProgrammingError:
             # its text may hold a part of the URI, and so of a password
             self._error = OperationalError("the URI is not one that PostgreSQL's library takes")
@@ -242,8 +258,13 @@ class _Dialling:
             "lock_timeout": self._lock_timeout_s or self._timeout_s,
             "idle_in_transaction_session_timeout": IDLE_S,
         }
-        for name, seconds in times.items():
-            db.execute("SELECT set_config(%s, %s, false)", (name, str(max(1, int(seconds * 1e3)))))
+        try:
+            for name, seconds in times.items():
+                value = str(max(1, int(seconds * 1_000)))
+                db.execute("SELECT set_config(%s, %s, false)", (name, value))
+        except BaseException:
+            db.close()
+            raise
         return db
 
 

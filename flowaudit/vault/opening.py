@@ -11,16 +11,17 @@ from .tokens import Vault
 __all__ = ["needed", "open_vault", "vault_exists"]
 
 
-def open_vault(place: Place, *, timeout_s: float = 10.0) -> AnyVault:
+def open_vault(place: Place, *, timeout_s: float = 10.0, pause_s: float = 0.0) -> AnyVault:
     """The vault of that place, whatever keeps it. Nothing is opened before its first question.
 
-    Each question raises `VaultError` if the vault cannot answer within `timeout_s`.
+    Each question raises `VaultError` if the vault cannot answer within `timeout_s`. A database
+    that could not be reached is not asked again for `pause_s`: then they raise it at once.
     """
     if not isinstance(place, DatabaseUrl):
         return Vault(place, timeout_s=timeout_s)
     with needed():
         from .postgres import PostgresVault
-    return PostgresVault(place, timeout_s=timeout_s)
+    return PostgresVault(place, timeout_s=timeout_s, pause_s=pause_s)
 
 
 @contextmanager

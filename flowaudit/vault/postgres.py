@@ -18,11 +18,6 @@ from .place import DatabaseUrl
 
 __all__ = ["PostgresVault"]
 
-PAUSE_S: Final = 5.0
-"""Seconds in which a vault that could not be reached is not asked again, so that requests of an
-app do not wait for it one after the other.
-"""
-
 _BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL search_path = flowaudit_vault"
 _ALONE: Final = f"{_BEGIN}; LOCK TABLE flowaudit_vault.generation IN EXCLUSIVE MODE"
 _T = TypeVar("_T")
@@ -33,10 +28,10 @@ class PostgresVault(AnyVault):
     `VaultBusyError`.
     """
 
-    def __init__(self, url: DatabaseUrl, *, timeout_s: float = 10.0) -> None:
+    def __init__(self, url: DatabaseUrl, *, timeout_s: float = 10.0, pause_s: float = 0.0) -> None:
         super().__init__(url)
         self._url = url
-        self._link = Link(url, timeout_s=timeout_s, pause_s=PAUSE_S)
+        self._link = Link(url, timeout_s=timeout_s, pause_s=pause_s)
 
     def close(self) -> None:
         """Close the connection; a later question opens it again."""
