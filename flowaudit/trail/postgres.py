@@ -143,7 +143,7 @@ class PostgresTrail:
                 seqs = sorted(first + at for at in sealed)
                 _append(db, note.records(seqs), note.source, note.n, None)
             if time.monotonic() - self._looked >= CHECKPOINT_S:
-                self._checkpoint(db, is_asked=False, is_live=running is not None)
+                self._sign_if_possible(db, is_live=running is not None)
         return first
 
     @property
@@ -284,6 +284,14 @@ class PostgresTrail:
         finally:
             self._link.close()
             self._has_written = False
+
+    def _sign_if_possible(self, db: Db, *, is_live: bool) -> None:
+        """Sign the head; where the key can't be used, the events are committed all the same."""
+        try:
+            self._checkpoint(db, is_asked=False, is_live=is_live)
+        except (TrailError, OSError) as error:
+            self._looked = time.monotonic()
+            OPLOG.error("the trail goes on without checkpoints: no key", error=str(error))
 
     def _checkpoint(self, db: Db, *, is_asked: bool = True, is_live: bool = False) -> None:
         """Sign the head; unless that is asked for, only if nobody has done so lately."""
