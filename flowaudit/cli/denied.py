@@ -12,7 +12,7 @@ from ..journeys.left_out import LeftOut, left_out
 from ..journeys.scope import Scope, scope_of
 from ..report.words import amount, moment, percent, period
 from ..vault.place import Place
-from .options import add_format, add_trail
+from .options import add_format, add_reason, add_trail
 from .output import print_csv, print_json
 from .places import add_archive
 from .reading import (
@@ -46,6 +46,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     add_trail(parser)
     add_archive(parser, "count archived entries too, there")
+    add_reason(parser)
     parser.add_argument(
         "--login-path",
         metavar="PATH",

@@ -20,7 +20,6 @@ from ..vault.opening import open_vault, vault_exists
 from ..vault.place import DatabaseUrl
 from .new_file import check_new, new_file
 from .options import LOCK_TIMEOUT_S, add_policy, add_trail, asker, record_access, trail_paths
-from .persons import MAX_REASON
 from .statement import add_span, span_of
 from .witnesses import add_against, witnessed_by
 
@@ -63,8 +62,6 @@ def run(args: argparse.Namespace) -> int:
     """Make the pack, and say what is in it."""
     if not (args.actor or args.finding or args.seq):
         raise SettingError("actor", None, "one of --actor, --finding and --seq")
-    if args.reason and len(args.reason) > MAX_REASON:
-        raise SettingError("reason", args.reason, f"at most {MAX_REASON} characters")
     paths = trail_paths(args)
     check_new(args.output)
     with ExitStack() as stack:
@@ -82,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
             by=_asker(vault),
             why=args.reason,
         )
-        record_access(paths, "evidence", "raw", action="export", of=actors)
+        record_access(args, paths, "evidence", "raw", action="export", of=actors)
         file = stack.enter_context(new_file(args.output))
         kept = witnessed_by(args, paths)
         pack = write_pack(file, paths, asked, vault if is_named else None, kept)
@@ -129,7 +126,7 @@ def _seqs(text: str) -> Iterator[int]:
 def _finding(args: argparse.Namespace, paths: TrailPaths) -> Iterator[int]:
     """The events behind the findings that are meant."""
     name, _, place = args.finding.partition("@")
-    with Engine.open(paths.trail) as engine:
+    with Engine.open(paths.trail, reading=None) as engine:
         found = review(engine, find_policy(args.policy).review)
     chosen = [
         each

@@ -9,7 +9,7 @@ from ..journeys.flows import TOP, FlowReport, flow_report
 from ..journeys.left_out import LeftOut, left_out
 from ..report.words import amount, arrow, percent, period, printable
 from ..vault.place import Place
-from .options import add_format, add_trail
+from .options import add_format, add_reason, add_trail
 from .output import print_csv, print_json
 from .places import add_archive
 from .reading import (
@@ -41,6 +41,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     add_trail(parser)
     add_archive(parser, "count archived entries too, there")
+    add_reason(parser)
     add_by(parser)
     add_top(parser, TOP)
     parser.add_argument(

@@ -7,7 +7,7 @@ from ..journeys.funnel import FunnelResult, funnel
 from ..journeys.left_out import LeftOut, left_out
 from ..report.words import amount, bar, percent, printable, shorten, span
 from ..vault.place import Place
-from .options import add_format, add_trail
+from .options import add_format, add_reason, add_trail
 from .output import print_csv, print_json
 from .places import add_archive
 from .reading import (
@@ -39,6 +39,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     add_trail(parser)
     add_archive(parser, "count archived entries too, there")
+    add_reason(parser)
     add_by(parser)
     add_format(parser)
     parser.set_defaults(run=run)

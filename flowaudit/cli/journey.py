@@ -16,7 +16,7 @@ from ..journeys.timeline import (
 )
 from ..report.words import amount, clock, moment, period, printable, shorten, span
 from ..trail.paths import TrailPaths
-from .options import add_format, add_trail
+from .options import add_format, add_reason, add_trail
 from .output import print_csv, print_json
 from .places import add_archive
 from .reading import (
@@ -56,6 +56,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("who", metavar="WHO", help="whose journeys")
     add_trail(parser)
     add_archive(parser, "count archived entries too, there")
+    add_reason(parser)
     add_format(parser)
     parser.set_defaults(run=run)
 

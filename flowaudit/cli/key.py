@@ -11,9 +11,9 @@ from ..report.words import moment, printable
 from ..trail.opening import open_reader, open_trail
 from ..trail.paths import TrailPaths
 from ..vault.opening import open_vault
-from .options import add_format, add_trail, asker, trail_paths
+from .options import MAX_REASON, add_format, add_trail, asker, trail_paths
 from .output import print_table
-from .persons import LOCK_TIMEOUT_S, MAX_REASON
+from .persons import LOCK_TIMEOUT_S
 
 __all__ = ["add_parser", "run"]
 

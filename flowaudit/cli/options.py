@@ -1,28 +1,26 @@
 """Options that several commands share, and the event that says a trail was read."""
 
 import argparse
-import getpass
 import os
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
-from ..errors import SettingError, TrailBusyError, TrailError, VaultError
-from ..event import SCHEMA_VERSION, Core, Value, encode_core
+from ..errors import SettingError
 from ..policy.rules import find_policy
 from ..settings import resolve
-from ..trail.numbering import new_source
-from ..trail.opening import check_trail, open_trail
+from ..trail.access import LOCK_TIMEOUT_S, asker, record_reading
+from ..trail.opening import check_trail
 from ..trail.paths import TrailPaths
-from ..vault.base import AnyVault
-from ..vault.opening import open_vault
 from ..vault.place import DatabaseUrl, Place, place_of
 
 __all__ = [
+    "LOCK_TIMEOUT_S",
+    "MAX_REASON",
     "add_format",
     "add_policy",
+    "add_reason",
     "add_trail",
     "asker",
     "place",
@@ -31,8 +29,8 @@ __all__ = [
     "trail_paths",
 ]
 
-LOCK_TIMEOUT_S: Final = 5.0
-"""Seconds that a reading command waits to record that it reads."""
+MAX_REASON: Final = 500
+"""Characters of a reason that is given."""
 
 
 def add_trail(parser: argparse.ArgumentParser, *, help_text: str = "the trail to read") -> None:
@@ -92,81 +90,29 @@ def setting_of(args: argparse.Namespace, name: str) -> Any:
     return resolve({}, os.environ, find_policy(getattr(args, "policy", None)).settings)[name]
 
 
+def add_reason(parser: argparse.ArgumentParser) -> None:
+    """The option `--reason` of a command that reads."""
+    parser.add_argument(
+        "--reason", metavar="TEXT", help="why you read it; stands in the trail with your token"
+    )
+
+
 def record_access(
-    paths: TrailPaths, command: str, scope: str, *, action: str = "read", of: Sequence[str] = ()
+    args: argparse.Namespace,
+    paths: TrailPaths,
+    command: str,
+    scope: str,
+    *,
+    action: Literal["read", "export"] = "read",
+    of: Sequence[str] = (),
 ) -> None:
-    """Record in the trail that it is read: by whom (a token), with which command, how much.
+    """Record in the trail that a command reads it, and why if that is said.
 
-    Nothing is recorded on a trail that may only be read; if the trail is busy for too long, that
-    is said on standard error and the reading goes on.
-
-    Args:
-        paths: the trail.
-        command: the command's name.
-        scope: `raw` for single events, `report` for numbers about them, `identity` for names.
-        action: `read`, or `export` of what leaves the trail as a file.
-        of: tokens of those who were asked for, where the question names them.
+    Where it cannot be recorded the reading goes on, and standard error says so.
     """
-    if not _may_write(paths.trail):
-        return
-    source = new_source()
-    try:
-        with open_trail(paths, lock_timeout_s=LOCK_TIMEOUT_S) as trail:
-            login = trail.login
-            facts: dict[str, Value] = {
-                "command": command,
-                "scope": scope,
-                **({"of": [*of]} if of else {}),
-                **({"database_user": login} if login else {}),
-            }
-            core = Core(
-                v=SCHEMA_VERSION,
-                source=source,
-                n=1,
-                ts=time.time_ns() // 1_000,
-                kind="access",
-                action=action,
-                actor=_asker_of(paths, login),
-                actor_kind="user",
-                resource="trail",
-                outcome="ok",
-                facts=facts,
-            )
-            trail.note_access(encode_core(core), source)
-    except (TrailBusyError, VaultError) as error:
-        print(f"flowaudit: this reading is not recorded: {error}", file=sys.stderr)
-    except TrailError as error:
-        # a damaged trail, or one on a read-only medium: reading it must stay possible
-        if isinstance(paths.trail, DatabaseUrl):
-            print(f"flowaudit: this reading is not recorded: {error}", file=sys.stderr)
-
-
-def _asker_of(paths: TrailPaths, login: str | None) -> str | None:
-    """The token of who runs this command; without one if a database knows them by their log-in,
-    and the vault is closed to it.
-    """
-    try:
-        with open_vault(paths.vault, timeout_s=LOCK_TIMEOUT_S) as vault:
-            return asker(vault)
-    except VaultError:
-        if login is None:
-            raise
-        return None
-
-
-def _may_write(trail: Place) -> bool:
-    if isinstance(trail, DatabaseUrl):
-        return True  # it says so itself
-    return os.access(trail, os.W_OK) and os.access(trail.parent, os.W_OK)
-
-
-def asker(vault: AnyVault) -> str:
-    """The token of who runs this command."""
-    return vault.token(f"os:{_login_name()}")
-
-
-def _login_name() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())
+    reason = getattr(args, "reason", None)
+    if reason and len(reason) > MAX_REASON:
+        raise SettingError("reason", reason, f"at most {MAX_REASON} characters")
+    what = record_reading(paths, command, scope, action=action, of=of, why=reason)
+    if what:
+        print(f"flowaudit: this reading is not recorded: {what}", file=sys.stderr)

@@ -15,6 +15,7 @@ from ..trail.paths import TrailPaths
 from ..vault import opening
 from ..vault.base import AnyVault
 from ..vault.erasure import Person, find_person
+from .options import MAX_REASON
 
 __all__ = [
     "LOCK_TIMEOUT_S",
@@ -32,9 +33,6 @@ LOCK_TIMEOUT_S: Final = 30.0
 
 VAULT_TIMEOUT_S: Final = 5.0
 """Seconds to wait for the vault."""
-
-MAX_REASON: Final = 500
-"""Characters of a reason that is given."""
 
 OUT_OF_REACH: Final = (
     "Copies elsewhere are out of reach: exports, reports, emitted log lines, backups of trail and"

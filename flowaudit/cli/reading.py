@@ -73,10 +73,10 @@ def open_engine(args: argparse.Namespace, command: str, scope: str) -> tuple[Eng
         scope: `raw` for single events, `report` for numbers about them.
     """
     paths = trail_paths(args)
-    record_access(paths, command, scope)
+    record_access(args, paths, command, scope)
     include: Include = getattr(args, "include", "all")
     places = archive_places(args)
-    engine = Engine.open(paths.trail, include=include, archives=places)
+    engine = Engine.open(paths.trail, include=include, archives=places, reading=None)
     tell_left(paths, has_archives=bool(places))
     return engine, paths
 

@@ -22,7 +22,7 @@ from ..trail.check import verify_trail
 from ..trail.paths import SQLITE_MAGIC, TrailPaths
 from ..vault.place import DatabaseUrl, Place
 from .importing import shown_progress
-from .options import add_policy, add_trail
+from .options import add_policy, add_reason, add_trail
 from .places import add_archive, archive_places
 from .reading import known_names, open_engine, tell_waiting
 
@@ -54,6 +54,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     add_trail(parser)
     add_archive(parser, "count archived entries too, there")
+    add_reason(parser)
     parser.add_argument(
         "-o", "--output", type=Path, default=PAGE, metavar="FILE", help=f"the page; default: {PAGE}"
     )
@@ -119,7 +120,7 @@ def _of_log(args: argparse.Namespace, policy: Policy) -> Report:
         if result.malformed:
             numbers = ", ".join(map(str, result.malformed_lines[:5]))
             notes.append(f"{result.malformed:,} malformed lines are not counted (line {numbers}).")
-        with Engine.open(paths.trail) as engine:
+        with Engine.open(paths.trail, reading=None) as engine:
             names = known_names(paths)
             return build_report(
                 engine,

@@ -13,7 +13,7 @@ from ..report.words import amount, moment, period, printable
 from ..review.engine import review
 from ..review.finding import EVENTS_CAP, Finding, Review
 from ..vault.place import Place
-from .options import add_format, add_policy, add_trail
+from .options import add_format, add_policy, add_reason, add_trail
 from .output import print_csv, print_json
 from .places import add_archive
 from .reading import (
@@ -57,6 +57,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     add_trail(parser)
     add_archive(parser, "count archived entries too, there")
+    add_reason(parser)
     add_policy(parser)
     add_format(parser)
     parser.set_defaults(run=run)

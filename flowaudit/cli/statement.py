@@ -12,7 +12,7 @@ from ..evidence.served import requests_served
 from ..evidence.statement import Span
 from ..report.words import amount, moment, printable
 from .new_file import check_new, new_file
-from .options import add_format, add_trail, record_access, trail_paths
+from .options import add_format, add_reason, add_trail, record_access, trail_paths
 from .output import print_csv, print_json
 
 __all__ = ["add_parser", "run", "span_of"]
@@ -46,6 +46,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write it signed, new")
     add_trail(parser)
+    add_reason(parser)
     add_format(parser)
     parser.set_defaults(run=run)
 
@@ -82,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
     elif args.access_log:
         number = sum(requests_served(log, span) for log in args.access_log)
         served = {"by": " ".join(log.name for log in args.access_log), "requests": number}
-    record_access(paths, "statement", "report")
+    record_access(args, paths, "statement", "report")
     said, note = make_signed(paths, span, made=_now(), served=served)
     if args.output:
         with new_file(args.output) as file:

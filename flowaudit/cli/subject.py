@@ -14,7 +14,7 @@ from ..trail.opening import open_reader
 from ..trail.paths import TrailPaths
 from ..vault.erasure import Person, hold_of
 from .new_file import check_new, new_file
-from .options import add_trail, record_access, trail_paths
+from .options import add_reason, add_trail, record_access, trail_paths
 from .persons import OUT_OF_REACH, add_person, known_person, open_vault
 
 __all__ = ["add_parser", "run"]
@@ -34,6 +34,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "-o", "--output", type=Path, required=True, metavar="FILE", help="the file to write, new"
     )
     add_trail(parser)
+    add_reason(parser)
     parser.set_defaults(run=run)
 
 
@@ -51,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
         "out_of_reach": OUT_OF_REACH,
         "waiting_in_spools": waiting_records(paths.spool),
     }
-    record_access(paths, "subject", "raw", action="export", of=person.tokens)
+    record_access(args, paths, "subject", "raw", action="export", of=person.tokens)
     count = _write(args.output, head, _events(paths, person))
     print(f"{count:,} events of this person are in {args.output}.")
     if head["waiting_in_spools"]:

@@ -6,7 +6,7 @@ import sys
 from ..report.words import printable
 from ..vault.base import is_token
 from ..vault.erasure import find_person, hold_of
-from .options import add_format, add_trail, record_access, trail_paths
+from .options import add_format, add_reason, add_trail, record_access, trail_paths
 from .output import print_csv, print_json
 from .persons import day_of, open_vault
 
@@ -25,6 +25,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument("token", metavar="TOKEN", help="a token as it stands in the trail")
     add_trail(parser, help_text="the trail whose vault is asked")
+    add_reason(parser)
     add_format(parser)
     parser.set_defaults(run=run)
 
@@ -37,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
         person = find_person(vault, token) if is_token(token) else None
         hold = hold_of(vault, token)
     if person is not None:
-        record_access(paths, "who", "identity", of=(token,))
+        record_access(args, paths, "who", "identity", of=(token,))
     state, identity, at = "unknown", None, 0
     if person is not None:
         at = person.erased_at

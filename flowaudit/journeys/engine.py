@@ -19,7 +19,10 @@ from ..archive.parquet import ArchiveFile
 from ..archive.places import ArchivePlace
 from ..archive.reading import open_range
 from ..errors import FlowauditError, QueryError, TrailError
-from ..trail.opening import open_reader
+from ..oplog import OPLOG
+from ..trail.access import record_reading
+from ..trail.opening import Given, open_reader
+from ..trail.paths import TrailPaths
 from ..trail.ranges import Away, Range
 from ..vault.place import Place
 from .columns import SELECT_ARCHIVED, SELECT_EVENTS
@@ -73,37 +76,54 @@ class Engine:
     @classmethod
     def open(
         cls,
-        trail: Place,
+        trail: Given,
         *,
         include: Include = "all",
         threads: int | None = None,
         archives: Sequence[ArchivePlace] = (),
+        reading: str | None = "python",
+        why: str | None = None,
     ) -> Self:
-        """An engine over the events of a trail, and of its archives where places are given.
+        """An engine over the events of a trail as it is now, and of its archives where places are
+        given. That it was read is an event behind them.
+
+        Args:
+            trail: where it is.
+            include: whose events: `all`, `humans` or `bots`.
+            threads: of the engine; as many as there are cores if not given.
+            archives: where archived entries are.
+            reading: what reads, in that event; `None` if it is recorded already.
+            why: the reason, in that event.
 
         Raises `NotATrailError` if it is none, `TrailError` if it cannot be read whole,
         `ArchiveError` if an archive can't.
         """
-        ranges, origin = _ranges(trail)
+        paths = trail if isinstance(trail, TrailPaths) else TrailPaths.of(trail)
+        place = paths.trail
+        ranges, origin = _ranges(place)
         engine = cls(include=include, threads=threads)
         driver = analysis_module("adbc_driver_sqlite.dbapi")
         try:
-            with open_events(trail, Away(ranges)) as stored:
+            with open_events(place, Away(ranges)) as stored:
                 engine._read(stored)
             for each in ranges if archives else ():
                 if each.state != "pruned":
                     engine._add(open_range(archives, each, origin))
-            if _ranges(trail) != (ranges, origin):
-                raise TrailError(f"{trail}: entries were archived meanwhile: run it again")
+            if _ranges(place) != (ranges, origin):
+                raise TrailError(f"{place}: entries were archived meanwhile: run it again")
             engine._settle()
         except FlowauditError as error:
             engine.close()
             if not isinstance(error, QueryError):
                 raise
-            raise _unreadable(trail, error) from error
+            raise _unreadable(place, error) from error
         except (driver.Error, UnicodeDecodeError) as error:
             engine.close()
-            raise _unreadable(trail, error) from error
+            raise _unreadable(place, error) from error
+        if reading is not None:
+            what = record_reading(paths, reading, "raw", why=why)
+            if what:
+                OPLOG.warning("a reading is not recorded", trail=str(place), why=what)
         return engine
 
     @classmethod
