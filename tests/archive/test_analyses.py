@@ -101,7 +101,7 @@ def test_odd_events_count_as_they_did(trail: Path, tmp_path: Path) -> None:
         pairs = [(core % SOURCE.encode(), b'{"path": "/x"}') for core in odd]
         writer.append(pairs, SOURCE, 3)
     grow(trail, [300])
-    with Engine.open(trail) as engine:
+    with Engine.open(trail, reading=None) as engine:
         before = engine.rows("SELECT * FROM events ORDER BY seq")
     place = open_place(tmp_path / "a", is_new=True)
     with Trail(trail) as writer:
