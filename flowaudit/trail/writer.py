@@ -243,9 +243,11 @@ class Writer:
         try:
             if is_whole:
                 self._trail.append([], self._source.id, 0)
-            self._trail.checkpoint()
-            self._publish(now=True)
-            self._trail.close()
+            try:
+                self._trail.checkpoint()
+                self._publish(now=True)
+            finally:
+                self._trail.close()
         except (FlowauditError, OSError, ValueError) as error:
             OPLOG.warning("the trail's end was not signed", error=str(error))
         self._source.spool.close(remove=is_whole)
