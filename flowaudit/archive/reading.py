@@ -8,6 +8,7 @@ from ..errors import ArchiveError
 from ..event import Entry
 from ..proofs.merkle import TILE_WIDTH
 from ..trail.forgetting import names_any
+from ..trail.plain import StoredRow
 from ..trail.ranges import Away, Range
 from ..trail.store import ReadableTrail
 from .parquet import ArchiveFile, leaves_of
@@ -127,6 +128,12 @@ class ArchivedTrail:
             return []
         self._leaves = {one.first: leaves_of(entries)}
         return entries
+
+    def tile_rows(self, idx: int) -> Sequence[StoredRow] | None:
+        """The rows under a level-0 tile at once, where the trail has them itself."""
+        if self._stored.range_of(idx * TILE_WIDTH):
+            return None
+        return self._reader.tile_rows(idx)
 
     def tile(self, level: int, idx: int) -> bytes | None:
         """A tile's hashes: as stored, or for archived leaves as their columns make them."""

@@ -5,6 +5,7 @@ against each other and against the frontier of the head.
 """
 
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 
 from ..errors import ProofError
 from ..event import Entry
@@ -119,9 +120,23 @@ def tile_problem(level: int, idx: int, expected: int, read_tile: ReadTile) -> st
         return None
     parent = read_tile(level + 1, idx // TILE_WIDTH) or b""
     at = (idx % TILE_WIDTH) * HASH_BYTES
-    if _subtree(split_hashes(data)) != parent[at : at + HASH_BYTES]:
+    if _tile_root(data) != parent[at : at + HASH_BYTES]:
         return f"tile {level}/{idx} does not give the hash that stands for it one level up"
     return None
+
+
+def _tile_root(data: bytes) -> bytes:
+    """Root of a full tile; hashed in place, for this is done for every tile of a trail."""
+    hashes = [
+        sha256(b"\x01" + data[at : at + 2 * HASH_BYTES]).digest()
+        for at in range(0, len(data), 2 * HASH_BYTES)
+    ]
+    while len(hashes) > 1:
+        hashes = [
+            sha256(b"\x01" + left + right).digest()
+            for left, right in zip(hashes[::2], hashes[1::2], strict=True)
+        ]
+    return hashes[0]
 
 
 def _subtree(hashes: list[bytes]) -> bytes:

@@ -114,6 +114,11 @@ class Numbering:
                 return f"source {source} repeats number {n}"
         return None
 
+    def follows(self, source: str, n: int) -> bool:
+        """Whether a number is the next one of its source."""
+        known = self._sources.get(source)
+        return n == 1 if known is None else n == known.last + 1
+
     def explain(self, source: str, first: int, last: int, seq: int = 0) -> None:
         """A gap event at `seq` says that these numbers of a source were lost."""
         if 0 < first <= last:

@@ -167,6 +167,9 @@ class PostgresReader:
         )
         return rows[0][0] or b"" if rows else None
 
+    def tile_rows(self, idx: int) -> None:
+        """None: entries come in larger pages anyway."""
+
     def tile_count(self) -> int:
         """How many tiles are stored."""
         return int(self._all("SELECT count(*) FROM flowaudit.tile")[0][0])

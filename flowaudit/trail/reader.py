@@ -13,9 +13,11 @@ from typing import Any, Final, Self
 
 from ..errors import NotATrailError
 from ..event import Entry
+from ..proofs.merkle import TILE_WIDTH
 from ..vault.guard import SQLITE_ERRORS, error_code
 from .forgetting import names_any
 from .paths import check_is_trail, read_only_uri, trail_error
+from .plain import StoredRow
 from .ranges import Away, Range, ranges_from
 
 __all__ = ["TrailReader"]
@@ -31,6 +33,10 @@ LOOK_RANGE: Final = 100_000
 
 SMALLEST_SEQ: Final = -(2**63)
 """A hand with the sqlite3 shell may have put a row anywhere."""
+
+_ROWS: Final = (
+    "SELECT seq, core, personal, salt, sealed FROM event WHERE seq > ? AND seq <= ? ORDER BY seq"
+)
 
 
 class TrailReader:
@@ -140,11 +146,7 @@ class TrailReader:
             return Entry(seq=seq, core=b"")
 
     def _rows(self, above: int, end: int) -> Iterator[Entry]:
-        rows = self._db.execute(
-            "SELECT seq, core, personal, salt, sealed FROM event"
-            " WHERE seq > ? AND seq <= ? ORDER BY seq",
-            (above, end),
-        )
+        rows = self._db.execute(_ROWS, (above, end))
         for seq, core, personal, salt, sealed in rows:
             if seq <= above:  # pages that lead in a circle would never end
                 raise NotATrailError(f"{self.path} is damaged: its entries are out of order")
@@ -235,6 +237,16 @@ class TrailReader:
         except SQLITE_ERRORS as error:
             raise trail_error(error, self.path) from error
         return found
+
+    def tile_rows(self, idx: int) -> list[StoredRow] | None:
+        """The rows under a level-0 tile as they are stored; `None` if one of them is too large."""
+        first = idx * TILE_WIDTH
+        try:
+            return self._db.execute(_ROWS, (first - 1, first + TILE_WIDTH - 1)).fetchall()
+        except SQLITE_ERRORS as error:
+            if error_code(error) != sqlite3.SQLITE_TOOBIG:
+                raise trail_error(error, self.path) from error
+            return None
 
     def tile_count(self) -> int:
         """How many tiles are stored."""

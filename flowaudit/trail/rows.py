@@ -1,6 +1,6 @@
 """A trail's entries, read once in order: each against its tile, and what they say together."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -12,6 +12,7 @@ from ..proofs.verify import entry_leaf, is_sealed_only, tile_problem
 from .keychain import KeyFacts
 from .marks import Marks
 from .numbering import Numbering, merged, uncovered
+from .plain import plain_tile
 from .ranges import Away, Range
 from .store import ReadableTrail
 from .verification import Problem
@@ -72,17 +73,48 @@ class Rows:
 
     def check(self) -> Iterator[Problem]:
         """Hold each row against the stored leaf, and each checkpoint that is passed."""
-        reader, marks, expected, tile = self._reader, self._marks, self._first, (-1, b"")
-        archived = -1  # the last entry of the archived range that this is in
+        reader, marks, expected = self._reader, self._marks, self._first
         begun_in = reader.away.range_of(expected) if expected else None
         if begun_in is not None:
             expected = begun_in.last + 1
         yield from marks.reach(expected)
-        for entry in reader.entries(expected if expected else None):
+        if not expected:
+            for entry in reader.entries(None, -1):
+                yield Problem(entry.seq, "the head does not cover this entry")
+        at: int | None = expected
+        while at is not None:
+            while (said := self._take_plain(at)) is not None:
+                at += TILE_WIDTH
+                yield from said
+                if marks.next_size <= at:
+                    yield from marks.reach(at)
+            at = yield from self._carefully(at)
+        yield from marks.end()
+
+    def _take_plain(self, first: int) -> list[Problem] | None:
+        """What is wrong with what the entries of a tile tell; `None` if they are not so plain that
+        it could be taken in one go.
+        """
+        reader, numbering = self._reader, self.numbering
+        if first % TILE_WIDTH or first + TILE_WIDTH > reader.size or self._dropped.range_of(first):
+            return None
+        rows = reader.tile_rows(first // TILE_WIDTH)
+        plain = rows and plain_tile(rows, reader.tile(0, first // TILE_WIDTH) or b"", first)
+        if not plain or not all(numbering.follows(s, run[0]) for s, run in plain.runs.items()):
+            return None
+        for source, (n, last, seq) in plain.runs.items():
+            numbering.see_run(source, n, last, seq - last + n)
+        for seq in plain.sealed:
+            _extend(self.sealed, seq)
+        told = [(e.seq, self._take(e, is_numbered=True)) for e in plain.telling]
+        return [Problem(seq, what) for seq, what in told if what]
+
+    def _carefully(self, expected: int) -> Generator[Problem, None, int | None]:
+        """Look at entries one by one, to the end of a tile; where to go on, `None` at the end."""
+        reader, marks, tile = self._reader, self._marks, (-1, b"")
+        archived = -1  # the last entry of the archived range that this is in
+        for entry in reader.entries(expected):
             seq = entry.seq
-            if seq < 0:
-                yield Problem(seq, "the head does not cover this entry")
-                continue
             if seq > expected:
                 yield from self._skip(expected, seq)
             expected = seq + 1
@@ -100,9 +132,11 @@ class Rows:
                 yield Problem(seq, what)
             if marks.next_size <= expected:
                 yield from marks.reach(expected)
+            if expected % TILE_WIDTH == 0 and archived < expected < reader.size:
+                return expected
         if expected < reader.size:
             yield from self._skip(expected, reader.size)
-        yield from marks.end()
+        return None
 
     def _archived_tile(self, seq: int) -> Iterator[Problem]:
         """An archive's leaves are made of its rows: it is the tile above that speaks of them."""
