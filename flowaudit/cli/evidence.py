@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
+from ..archive.reading import with_archives
 from ..errors import QueryError, SettingError, VaultError
 from ..evidence.pack import Asked, Pack, write_pack
 from ..journeys.engine import Engine
@@ -20,6 +21,7 @@ from ..vault.opening import open_vault, vault_exists
 from ..vault.place import DatabaseUrl
 from .new_file import check_new, new_file
 from .options import LOCK_TIMEOUT_S, add_policy, add_trail, asker, record_access, trail_paths
+from .places import add_archive, archive_places
 from .statement import add_span, span_of
 from .witnesses import add_against, witnessed_by
 
@@ -53,6 +55,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="new")
     add_against(parser)
+    add_archive(parser, "look for events in archives too, there")
     add_trail(parser)
     add_policy(parser)
     parser.set_defaults(run=run)
@@ -81,8 +84,8 @@ def run(args: argparse.Namespace) -> int:
         )
         record_access(args, paths, "evidence", "raw", action="export", of=actors)
         file = stack.enter_context(new_file(args.output))
-        kept = witnessed_by(args, paths)
-        pack = write_pack(file, paths, asked, vault if is_named else None, kept)
+        kept, beside = witnessed_by(args, paths), with_archives(archive_places(args))
+        pack = write_pack(file, paths, asked, vault if is_named else None, kept, beside)
     _print(pack, args.output)
     return 0 if pack.verified else 1
 
@@ -126,7 +129,7 @@ def _seqs(text: str) -> Iterator[int]:
 def _finding(args: argparse.Namespace, paths: TrailPaths) -> Iterator[int]:
     """The events behind the findings that are meant."""
     name, _, place = args.finding.partition("@")
-    with Engine.open(paths.trail, reading=None) as engine:
+    with Engine.open(paths.trail, archives=archive_places(args), reading=None) as engine:
         found = review(engine, find_policy(args.policy).review)
     chosen = [
         each

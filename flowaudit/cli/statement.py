@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from ..archive.reading import with_archives
 from ..errors import SettingError
 from ..evidence.making import make_signed
 from ..evidence.served import requests_served
@@ -14,6 +15,7 @@ from ..report.words import amount, moment, printable
 from .new_file import check_new, new_file
 from .options import add_format, add_reason, add_trail, record_access, trail_paths
 from .output import print_csv, print_json
+from .places import add_archive, archive_places
 
 __all__ = ["add_parser", "run", "span_of"]
 
@@ -47,6 +49,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write it signed, new")
     add_trail(parser)
     add_reason(parser)
+    add_archive(parser, "look at archived entries too, there")
     add_format(parser)
     parser.set_defaults(run=run)
 
@@ -84,7 +87,8 @@ def run(args: argparse.Namespace) -> int:
         number = sum(requests_served(log, span) for log in args.access_log)
         served = {"by": " ".join(log.name for log in args.access_log), "requests": number}
     record_access(args, paths, "statement", "report")
-    said, note = make_signed(paths, span, made=_now(), served=served)
+    beside = with_archives(archive_places(args))
+    said, note = make_signed(paths, span, made=_now(), served=served, beside=beside)
     if args.output:
         with new_file(args.output) as file:
             file.write(note.encode())
@@ -135,6 +139,7 @@ def _print_text(said: dict[str, Any], output: Path | None) -> None:
         (said["unknown_losses"], "losses have an extent that nobody can know"),
         (len(said["unanswered"]), "strict requests were begun, and their outcome is not known"),
         (said["websockets"], "websockets were opened, beside the requests"),
+        (said["away"], "entries are archived or pruned, and not looked at (--archive PLACE)"),
         (said["waiting"], "events wait in spools, and are not in this"),
     ):
         if number:

@@ -1,6 +1,7 @@
 """A statement over a trail as it stands: verified, counted up to a signed head, and signed."""
 
 import base64
+from collections.abc import Callable
 from typing import Any
 
 from ..proofs.checkpoint import Checkpoint
@@ -9,14 +10,24 @@ from ..trail.dead_spool import spool_states
 from ..trail.keys import read_key
 from ..trail.opening import open_reader, open_trail
 from ..trail.paths import TrailPaths
+from ..trail.store import ReadableTrail
 from ..trail.verification import Verification
 from .signed import sign_statement
 from .statement import Span, make_statement
 
-__all__ = ["make_signed", "sign_head"]
+__all__ = ["Beside", "alone", "make_signed", "sign_head"]
 
 LOCK_TIMEOUT_S = 30.0
 """Seconds to wait for the trail's lock."""
+
+
+Beside = Callable[[ReadableTrail], ReadableTrail]
+"""Gives a reader that has more of a trail at hand."""
+
+
+def alone(reader: ReadableTrail) -> ReadableTrail:
+    """A trail without its archives."""
+    return reader
 
 
 def sign_head(paths: TrailPaths) -> None:
@@ -32,6 +43,7 @@ def make_signed(
     made: int,
     served: dict[str, Any] | None = None,
     found: Verification | None = None,
+    beside: Beside = alone,
 ) -> tuple[dict[str, Any], str]:
     """What a statement says, and its signed note.
 
@@ -41,14 +53,15 @@ def make_signed(
         made: now, in µs since 1970 UTC.
         served: how many requests the web server has, and who says so.
         found: a verification made just now, if there is one.
+        beside: gives a reader that has more of the trail at hand: what stands in archives.
 
     Raises `TrailError` if the trail or its key cannot be used.
     """
     if found is None:
         sign_head(paths)
-        found = verify_trail(paths)
+        found = verify_trail(paths, beside=beside)
     mark = Checkpoint.parse(found.checkpoint) if found.checkpoint else None
-    with open_reader(paths) as reader:
+    with beside(open_reader(paths)) as reader:
         size = mark.size if mark else min(found.size, reader.size)
         statement = make_statement(
             reader, span, made=made, spools=spool_states(paths.spool), size=size

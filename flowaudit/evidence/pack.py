@@ -46,7 +46,7 @@ from .contents import (
     Opening,
     pack_event,
 )
-from .making import make_signed, sign_head
+from .making import Beside, alone, make_signed, sign_head
 from .page import render_pack
 from .statement import Span
 
@@ -109,6 +109,7 @@ def write_pack(
     asked: Asked,
     vault: AnyVault | None = None,
     kept: Sequence[Kept] = (),
+    beside: Beside = alone,
 ) -> Pack:
     """Write a pack.
 
@@ -118,15 +119,19 @@ def write_pack(
         asked: what is wanted.
         vault: to say who tokens stand for; nobody is named without.
         kept: what others have kept of the trail; the newest of it goes in.
+        beside: gives a reader that has more of the trail at hand: what stands in archives.
 
     Raises `TrailError` if there is nothing to show, or too much; or the trail cannot be used.
     """
     sign_head(paths)
-    found = verify_trail(paths)
+    found = verify_trail(paths, beside=beside)
     if not found.checkpoint:
         raise TrailError(f"{paths.trail}: no checkpoint holds, so nothing can be proved")
-    with open_reader(paths) as reader, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as pack:
-        return _Maker(pack, reader, paths, asked, found).make(vault, kept)
+    with (
+        beside(open_reader(paths)) as reader,
+        zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as pack,
+    ):
+        return _Maker(pack, reader, paths, asked, found, beside).make(vault, kept)
 
 
 class _Maker:
@@ -137,7 +142,9 @@ class _Maker:
         paths: TrailPaths,
         asked: Asked,
         found: Verification,
+        beside: Beside,
     ) -> None:
+        self._beside = beside
         self._zip = pack
         self._reader, self._paths, self._asked, self._found = reader, paths, asked, found
         self._mark = Checkpoint.parse(found.checkpoint)
@@ -160,7 +167,11 @@ class _Maker:
         if openings:
             self._put(PEOPLE, msgspec.json.format(_ENCODER.encode(openings)) + b"\n")
         said, statement = make_signed(
-            self._paths, self._span(wanted), made=self._made, found=self._found
+            self._paths,
+            self._span(wanted),
+            made=self._made,
+            found=self._found,
+            beside=self._beside,
         )
         self._put(STATEMENT, statement.encode())
         self._put(PUBLIC_KEY, f"{load_verifier_key(self._paths)}\n".encode())

@@ -108,6 +108,8 @@ class Statement:
     """Connections that were accepted; they are not requests."""
     waiting: int
     """Events that stand in spools and not yet in the trail."""
+    away: int
+    """Entries that may be of the span and were not looked at: archived, or pruned."""
     gaps: list[Gap]
     sources: list[Source]
     """Those that recorded requests or were processes of an app in the span."""
@@ -185,7 +187,8 @@ def make_statement(
     end = reader.size if size is None else size
     for entry in reader.entries(0, end - 1):
         count.take(entry)
-    return count.statement(reader.origin, end, made, spools or {})
+    away = sum(each.count for each in reader.away.ranges if span.meets(each.first_ts, each.last_ts))
+    return count.statement(reader.origin, end, made, away, spools or {})
 
 
 class _Count:
@@ -270,7 +273,7 @@ class _Count:
         return share
 
     def statement(
-        self, trail: str, size: int, made: int, spools: Mapping[str, SpoolState]
+        self, trail: str, size: int, made: int, away: int, spools: Mapping[str, SpoolState]
     ) -> Statement:
         """All of it."""
         seen = self._sources.values()
@@ -297,6 +300,7 @@ class _Count:
             unanswered=sorted(seq for known in seen for seq in known.intents.values()),
             websockets=self._websockets,
             waiting=sum(spool.waiting for spool in spools.values()),
+            away=away,
             gaps=self._gaps,
             sources=sorted(sources, key=lambda share: (share.started or 0, share.source)),
             others=sum(known.share.events > 0 for known in seen)

@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 
 import flowaudit
 from flowaudit import FlowAudit
+from flowaudit.archive.moving import archive_trail
+from flowaudit.archive.places import open_place
 from flowaudit.cli import main
 from flowaudit.errors import ProofError
 from flowaudit.evidence.opened import PackVerification, verify_pack
@@ -28,6 +30,7 @@ from flowaudit.vault.tokens import Vault
 
 Said = pytest.CaptureFixture[str]
 ANN, BOB = "user:ann", "user:bob"
+FAR = 2**52
 NASTY = "<script>alert(1)</script>\u202e{{ 7 * 7 }}"
 
 
@@ -450,3 +453,29 @@ def test_a_signed_statement_is_verified_by_itself(
     file.write_text(file.read_text("utf-8").replace('"lost":0', '"lost":1'), "utf-8")
     assert main(["verify", str(file), "--key", str(key)]) == 1
     assert "NOT signed" in capsys.readouterr().out
+
+
+def test_archived_events_are_proved_as_they_were(
+    written: Path, tmp_path: Path, key: Path, capsys: Said
+) -> None:
+    """What has moved into an archive is found there, and its proof leads to the same trail."""
+    audit = FlowAudit(trail=written)
+    for number in range(300):
+        act(audit, BOB, f"more {number}")
+    audit.close()
+    before = both(make(written, "--actor", ANN), key)
+    capsys.readouterr()
+    place = open_place(tmp_path / "archive", is_new=True)
+    with Trail(written) as trail:
+        assert list(archive_trail(trail, place, FAR, FAR))
+    argv = ["statement", "--trail", str(written), "--format", "json"]
+    assert main(argv) == 0
+    alone = json.loads(capsys.readouterr().out)
+    assert alone["away"] == 256
+    assert main([*argv, "--archive", str(tmp_path / "archive")]) == 0
+    whole = json.loads(capsys.readouterr().out)
+    assert whole["away"] == 0
+    assert sum(s["events"] for s in whole["sources"]) > sum(s["events"] for s in alone["sources"])
+    argv = ["--actor", ANN, "--archive", str(tmp_path / "archive")]
+    found = both(make(written, *argv, name="later.zip"), key)
+    assert (found.ok, found.events, found.problems) == (True, before.events, ())
