@@ -24,6 +24,7 @@ from ..proofs.paths import TileTree
 from ..proofs.tlog_proof import InclusionProof
 from ..proofs.verify import is_sealed_only
 from ..trail.check import verify_trail
+from ..trail.forgetting import erased_ranges
 from ..trail.keys import load_verifier_key, read_key
 from ..trail.opening import open_reader
 from ..trail.paths import TrailPaths
@@ -311,16 +312,10 @@ def _runs(seqs: Iterable[int]) -> Iterator[tuple[int, int]]:
 def _covers(entry: Entry, sealed: Collection[int]) -> bool:
     """Whether an erasure's event speaks of one of these entries."""
     try:
-        erases = (decode_core(entry.core).facts or {}).get("erases")
+        ranges = erased_ranges((decode_core(entry.core).facts or {}).get("erases"))
     except EventError:
         return False
-    ranges = erases.get("seqs") if isinstance(erases, dict) else None
-    if not isinstance(ranges, list):
-        return False
-    return any(
-        isinstance(pair, list) and len(pair) == 2 and any(pair[0] <= s <= pair[1] for s in sealed)
-        for pair in ranges
-    )
+    return any(first <= seq <= last for first, last in ranges for seq in sealed)
 
 
 def _openings(vault: AnyVault, entries: Iterable[Entry], by: str | None) -> Iterator[Opening]:

@@ -19,7 +19,7 @@ from ..vault.opening import open_vault, vault_exists
 from ..vault.place import Place
 from .numbering import new_source
 
-__all__ = ["ErasureNote", "Forgetting", "names_any", "ranges_of"]
+__all__ = ["ErasureNote", "Forgetting", "erased_ranges", "names_any", "ranges_of"]
 
 VAULT_TIMEOUT_S: Final = 1.0
 """Seconds that a commit waits for the vault; then it is tried again later."""
@@ -79,6 +79,16 @@ def ranges_of(seqs: Iterable[int]) -> list[list[int]]:
         else:
             ranges.append([seq, seq])
     return ranges
+
+
+def erased_ranges(erases: object) -> list[tuple[int, int]]:
+    """The ranges of `seq` that the `facts.erases` of an event names; none if it is malformed."""
+    seqs = erases.get("seqs") if isinstance(erases, dict) else None
+    return [
+        (pair[0], pair[1])
+        for pair in (seqs if isinstance(seqs, list) else ())
+        if isinstance(pair, list) and len(pair) == 2 and all(type(n) is int for n in pair)
+    ]
 
 
 class ErasureNote:

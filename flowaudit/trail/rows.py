@@ -1,6 +1,6 @@
 """A trail's entries, read once in order: each against its tile, and what they say together."""
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from typing import Final
 
 import msgspec
@@ -9,6 +9,7 @@ from ..errors import ProofError
 from ..event import Entry
 from ..proofs.merkle import HASH_BYTES, TILE_WIDTH
 from ..proofs.verify import entry_leaf, is_sealed_only, tile_problem
+from .forgetting import erased_ranges
 from .keychain import KeyFacts
 from .marks import Marks
 from .numbering import Numbering, merged, uncovered
@@ -191,7 +192,7 @@ class Rows:
             self.gaps += 1
             self.numbering.explain(facts.source, facts.first, facts.last, seq)
         elif seen.action == "erase":
-            self._erases += _ranges(facts.erases)
+            self._erases += erased_ranges(facts.erases)
         elif seen.action == "key" and facts.key is not None:
             return self._marks.learn(seq, facts.key)
         return None
@@ -221,17 +222,6 @@ def _against_tile(entry: Entry, tile: bytes) -> str | None:
     except ProofError as error:
         return f"this entry was changed: {error}"
     return "this entry was changed: its hash is not the one recorded"
-
-
-def _ranges(erases: dict[str, object] | None) -> Sequence[tuple[int, int]]:
-    seqs = (erases or {}).get("seqs")
-    if not isinstance(seqs, list):
-        return []
-    return [
-        (pair[0], pair[1])
-        for pair in seqs
-        if isinstance(pair, list) and len(pair) == 2 and all(isinstance(n, int) for n in pair)
-    ]
 
 
 def _extend(runs: list[tuple[int, int]], seq: int) -> None:
