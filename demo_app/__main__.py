@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Final
 
+from flowaudit.evidence.pack import Asked, write_pack
 from flowaudit.journeys.engine import Engine
 from flowaudit.policy.rules import load_policy
 from flowaudit.report.build import Report, build_report
@@ -14,6 +15,7 @@ from flowaudit.report.page import render_page
 from flowaudit.report.text import print_report
 from flowaudit.review.engine import review
 from flowaudit.trail.check import verify_trail
+from flowaudit.trail.paths import TrailPaths
 from flowaudit.vault.tokens import Vault
 
 from .browser import Time, Wire
@@ -22,7 +24,7 @@ from .store import Clinic
 from .verdict import Verdict, judge
 from .week import DAY_S, START, Week
 
-__all__ = ["live", "main", "read"]
+__all__ = ["live", "main", "prove", "read"]
 
 SEED: Final = 7
 BEFORE, AFTER = "1.4.2", "1.5.0"
@@ -47,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     page.write_text(render_page(report), "utf-8")
     print()
     print_report(report, page=str(page))
-    return _conclude(report, verdict, page, trail)
+    return _conclude(report, verdict, page, trail, prove(trail, report, args.output / "case.zip"))
 
 
 def live(
@@ -103,6 +105,18 @@ def read(trail: Path, week: Week) -> tuple[Report, Verdict]:
         return report, judge(engine, said, week.planted, names)
 
 
+def prove(trail: Path, report: Report, case: Path) -> Path | None:
+    """An evidence pack on the person of the gravest finding; `None` if no finding names one."""
+    findings = report.review.findings
+    actor = next((found.key["actor"] for found in findings if "actor" in found.key), None)
+    if actor is None:
+        return None
+    paths = TrailPaths.of(trail)
+    with case.open("wb") as file, Vault(trail.with_name(f"{trail.name}.vault")) as vault:
+        write_pack(file, paths, Asked(actors=(actor,), why="the demo's gravest finding"), vault)
+    return case
+
+
 def _run_days(week: Week, start: float, end: float, began: float) -> None:
     at = start
     while at < end:
@@ -121,7 +135,7 @@ def _fresh_trail(folder: Path) -> Path:
     return trail
 
 
-def _conclude(report: Report, verdict: Verdict, page: Path, trail: Path) -> int:
+def _conclude(report: Report, verdict: Verdict, page: Path, trail: Path, case: Path | None) -> int:
     check = report.verification
     is_intact = check is not None and check.ok
     print(f"\nThe trail {'verifies' if is_intact else 'DOES NOT VERIFY'}.")
@@ -135,6 +149,8 @@ def _conclude(report: Report, verdict: Verdict, page: Path, trail: Path) -> int:
     for finding in verdict.accused:
         print(f"  FALSE   {finding.severity:<9}{finding.id}: {dict(finding.key)}")
     print(f"\nReport: {page}")
+    if case is not None:
+        print(f"Evidence on the gravest finding: {case} (any Python checks it: python3 {case})")
     print(f"Next: open it in a browser, or run: flowaudit verify --trail {trail}")
     return 0 if verdict.is_right and is_intact else 1
 

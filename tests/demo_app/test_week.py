@@ -15,6 +15,7 @@ from demo_app.browser import Time, Wire
 from demo_app.store import Clinic
 from demo_app.verdict import judge
 from demo_app.week import START, Week
+from flowaudit.evidence.opened import verify_pack
 from flowaudit.journeys.engine import Engine
 from flowaudit.policy.rules import load_policy
 from flowaudit.review.engine import review
@@ -97,6 +98,7 @@ def test_the_command_writes_the_page_and_says_how_it_went(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["--output", str(tmp_path), "--days", "0.5"]) == 0
+    assert verify_pack(tmp_path / "case.zip").ok
     shown = capsys.readouterr().out
     assert "Planted attacks found: 5 of 5." in shown
     assert "Findings on honest people: 0." in shown
