@@ -25,6 +25,9 @@ __all__ = ["PostgresReader"]
 RANGE: Final = 20_000
 """Entries fetched in one query."""
 
+TILES: Final = 64
+"""Tiles fetched at once for whoever walks through them: half a MB."""
+
 NOTES: Final = 1_000
 """Checkpoints fetched in one query."""
 
@@ -53,6 +56,7 @@ class PostgresReader:
         self.url = url
         self._link = Link(url, timeout_s=ANSWER_S)
         self._open = ExitStack()
+        self._tiles: dict[int, tuple[int, int, dict[int, bytes | None]]] = {}  # by level
         try:
             self._db = self._open.enter_context(self._link.transaction(_SNAPSHOT))
             self.size, self.frontier = self._head()
@@ -161,11 +165,20 @@ class PostgresReader:
                     yield int(seq), "this entry has left the trail, and stands in it again"
 
     def tile(self, level: int, idx: int) -> bytes | None:
-        """A tile's hashes as stored."""
-        rows = self._all(
-            "SELECT hashes FROM flowaudit.tile WHERE level = %s AND idx = %s", (level, idx)
-        )
-        return rows[0][0] or b"" if rows else None
+        """A tile's hashes as stored. Whoever asks for one after the other gets them in blocks."""
+        first, end, block = self._tiles.get(level, (0, 0, {}))
+        if not first <= idx < end:
+            count = TILES if idx == end else 1
+            first, end = idx, idx + count
+            block = dict(
+                self._all(
+                    "SELECT idx, hashes FROM flowaudit.tile"
+                    " WHERE level = %s AND idx >= %s AND idx < %s",
+                    (level, first, end),
+                )
+            )
+            self._tiles[level] = first, end, block
+        return (block[idx] or b"") if idx in block else None
 
     def tile_rows(self, idx: int) -> None:
         """None: entries come in larger pages anyway."""
