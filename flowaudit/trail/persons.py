@@ -2,12 +2,14 @@
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from itertools import islice
 from typing import Final
 
+from ..errors import VaultError
 from ..vault.guard import SQLITE_ERRORS
+from ..vault.opening import open_vault
 from ..vault.place import DatabaseUrl
 from ..vault.tokens import APPLICATION_ID, is_own_token
 from .paths import TrailPaths, read_only_uri
@@ -27,7 +29,10 @@ def person_problems(paths: TrailPaths) -> Iterator[Problem]:
     there: the trail's events tell of those.
     """
     vault = paths.vault
-    if isinstance(vault, DatabaseUrl) or not (vault.is_file() and os.access(vault, os.R_OK)):
+    if isinstance(vault, DatabaseUrl):
+        yield from _of_database(vault)
+        return
+    if not (vault.is_file() and os.access(vault, os.R_OK)):
         return
     try:
         with closing(sqlite3.connect(read_only_uri(vault), uri=True)) as db:
@@ -43,11 +48,27 @@ def person_problems(paths: TrailPaths) -> Iterator[Problem]:
         yield Problem(None, f"the vault cannot be read: {error}")
 
 
+def _of_database(url: DatabaseUrl) -> Iterator[Problem]:
+    """The same of a database, for whom it lets open the vault."""
+    try:
+        with open_vault(url) as vault:
+            rows = vault.ask(
+                lambda db: db.execute("SELECT token, salt, identity FROM person").fetchall()
+            )
+    except VaultError:
+        return
+    yield from islice(_not_own(rows), MAX_PROBLEMS)
+
+
 def _wrong_tokens(db: sqlite3.Connection) -> Iterator[Problem]:
     if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'person'").fetchone():
         yield Problem(None, "the vault has lost its table of persons")
         return
-    for token, salt, identity in db.execute("SELECT token, salt, identity FROM person"):
+    yield from _not_own(db.execute("SELECT token, salt, identity FROM person"))
+
+
+def _not_own(rows: Iterable[tuple[object, object, object]]) -> Iterator[Problem]:
+    for token, salt, identity in rows:
         if not is_own_token(str(token), salt, str(identity)):
             what = f"the token {str(token)!r:.60} is not of whom it says"
             yield Problem(None, f"the vault was changed: {what}")
