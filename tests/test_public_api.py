@@ -11,7 +11,7 @@ MODULES = sorted(
     ".".join(path.relative_to(base).with_suffix("").parts).removesuffix(".__init__")
     for base in (ROOT, ROOT / "adapters")
     for path in base.glob("flowaudit*/**/*.py")
-    if path.name != "__main__.py"
+    if path.name != "__main__.py" and "templates" not in path.parts  # they run elsewhere
 )
 NEEDS_DJANGO_PROJECT = {"flowaudit_django.apps"}
 
