@@ -85,6 +85,12 @@ def _whole(least: int, most: int) -> Callable[[object], int]:
     return read
 
 
+def _days(value: object) -> str:
+    if not re.fullmatch(r"[1-9][0-9]{0,4}d", text := _text(value)):
+        raise ValueError
+    return text
+
+
 def _part(value: object) -> str:
     if value not in ("core", "whole"):
         raise ValueError
@@ -122,6 +128,13 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     ),
     Setting("service", None, "a text", "Name of the app, on its process events.", _text),
     Setting("version", None, "a text", "Version of the app, on its process events.", _text),
+    Setting(
+        "retention",
+        None,
+        "a number of days such as 400d",
+        "After how long `flowaudit prune` removes archived entries, unless told otherwise.",
+        _days,
+    ),
     Setting(
         "policy",
         None,

@@ -40,6 +40,8 @@ class Gathered:
     leaves: list[bytes]
     personal: int
     """Entries that have a personal part."""
+    latest: int
+    """When its last entry was committed, µs since 1970 UTC; see `gather`."""
     told: str
 
 
@@ -68,7 +70,6 @@ def gather(reader: ReadableTrail, before: int, now: int) -> Gathered | None:
         return None
     end = min(Checkpoint.parse(note).size, reader.size) // TILE_WIDTH * TILE_WIDTH
     away = Away(reader.ranges)
-    latest = max((r.last_ts for r in reader.ranges if r.last_ts <= now), default=0)
     for first, last in away.gaps(0, end - 1):
         start = -(-first // TILE_WIDTH) * TILE_WIDTH
         latest = max((r.last_ts for r in reader.ranges if r.last < first), default=0)
@@ -155,7 +156,9 @@ class _Range:
             checkpoint=note,
         )
         table = archive_module("pyarrow").concat_tables(self._chunks)
-        return Gathered(table, facts, self._leaves, self._personal, self._telling.text())
+        return Gathered(
+            table, facts, self._leaves, self._personal, self._latest, self._telling.text()
+        )
 
 
 def _ts(core: bytes) -> int | None:

@@ -34,15 +34,15 @@ def open_range(places: Sequence[ArchivePlace], one: Range, origin: str) -> Archi
 
 
 def with_archives(
-    places: Sequence[ArchivePlace],
+    places: Sequence[ArchivePlace], *, is_lenient: bool = True
 ) -> Callable[[ReadableTrail], ReadableTrail]:
-    """What verification reads through, so that archives at these places are verified too.
+    """What a trail is read through, so that archives at these places are read too.
 
-    An archive that can't be read is a fault of its range.
+    An archive that can't be read is a fault of its range, or else `ArchiveError`.
     """
     if not places:
         return lambda reader: reader
-    return lambda reader: ArchivedTrail(reader, places, is_lenient=True)
+    return lambda reader: ArchivedTrail(reader, places, is_lenient=is_lenient)
 
 
 class ArchivedTrail:
@@ -103,11 +103,19 @@ class ArchivedTrail:
         self, tokens: Collection[str], first: int = 0, end: int | None = None
     ) -> Iterator[Entry]:
         """Entries that are of one of these tokens, those of archives first."""
+        last = 2**63 - 1 if end is None else end - 1
         for each in self.ranges:
-            for entry in self._archived(each, first, 2**63 - 1 if end is None else end - 1):
+            if not self._may_name(each, tokens):
+                continue
+            for entry in self._archived(each, first, last):
                 if names_any(entry.core, entry.personal, tokens):
                     yield Entry(seq=entry.seq, core=entry.core, personal=entry.personal)
         yield from self._reader.entries_of(tokens, first, end)
+
+    def _may_name(self, one: Range, tokens: Collection[str]) -> bool:
+        if self.away.range_of(one.first):
+            return False
+        return open_range(self._places, one, self.origin).may_name(tokens)
 
     def _archived(self, one: Range, first: int, last: int) -> Iterator[Entry]:
         if one.last < first or one.first > last or self.away.range_of(one.first):

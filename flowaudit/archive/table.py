@@ -9,7 +9,20 @@ from ..errors import TrailBusyError
 from ..proofs.merkle import TILE_WIDTH
 from ..trail.ranges import Range
 
-__all__ = ["all_rows", "begin", "drop_rows", "drop_tiles", "forget_draft", "take"]
+__all__ = [
+    "all_rows",
+    "begin",
+    "drop_rows",
+    "drop_tiles",
+    "forget_draft",
+    "give_up",
+    "note_draft",
+    "put_rows",
+    "put_tiles",
+    "swap",
+    "take",
+    "take_back",
+]
 
 _COLUMNS: Final = "first, last, state, place, file, draft, first_ts, last_ts, told"
 
@@ -78,3 +91,54 @@ def forget_draft(db: Any, one: Range) -> None:
         db.execute("DELETE FROM archived WHERE first = ?", (one.first,))
     else:
         db.execute("UPDATE archived SET draft = '' WHERE first = ?", (one.first,))
+
+
+def note_draft(db: Any, one: Range, draft: str) -> None:
+    """Note that a file is about to be written that will take the place of a range's own."""
+    db.execute("UPDATE archived SET draft = ? WHERE first = ?", (draft, one.first))
+
+
+def swap(db: Any, one: Range, file: str) -> None:
+    """The range has a new file; the old one counts for nothing."""
+    db.execute(
+        "UPDATE archived SET file = ?, draft = ? WHERE first = ?", (file, one.file, one.first)
+    )
+
+
+def give_up(db: Any, ranges: list[Range]) -> None:
+    """Nobody has these ranges any more: their files count for nothing."""
+    for each in ranges:
+        db.execute(
+            "UPDATE archived SET state = 'pruned', draft = file, file = '' WHERE first = ?",
+            (each.first,),
+        )
+
+
+def take_back(db: Any, one: Range) -> None:
+    """The trail is about to have rows of an archived range."""
+    db.execute("UPDATE archived SET state = 'moving' WHERE first = ?", (one.first,))
+
+
+def put_rows(db: Any, rows: list[tuple[Any, ...]]) -> None:
+    """Put rows back as they were: `seq`, core, personal part, salt, sealed."""
+    first, last = rows[0][0], rows[-1][0]
+    db.execute("DELETE FROM event WHERE seq BETWEEN ? AND ?", (first, last))
+    for row in rows:
+        db.execute("INSERT INTO event VALUES (?, ?, ?, ?, ?)", row)
+
+
+def put_tiles(db: Any, one: Range, leaves: list[bytes], *, keeps_file: bool) -> None:
+    """The trail has all of a range again; its file counts for nothing, or is none of its own."""
+    for at in range(0, len(leaves), TILE_WIDTH):
+        idx = (one.first + at) // TILE_WIDTH
+        db.execute("DELETE FROM tile WHERE level = 0 AND idx = ?", (idx,))
+        db.execute(
+            "INSERT INTO tile VALUES (0, ?, ?)", (idx, b"".join(leaves[at : at + TILE_WIDTH]))
+        )
+    if keeps_file:
+        db.execute("DELETE FROM archived WHERE first = ?", (one.first,))
+    else:
+        db.execute(
+            "UPDATE archived SET state = 'writing', draft = file, file = '' WHERE first = ?",
+            (one.first,),
+        )

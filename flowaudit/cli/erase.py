@@ -3,13 +3,18 @@
 import argparse
 import sys
 import time
+from dataclasses import dataclass
 
+from ..archive.erasing import erase_archived
+from ..archive.upkeep import upkeep
 from ..errors import SettingError, VaultError
+from ..report.words import printable
 from ..trail.dead_spool import waiting_records
 from ..trail.erasing import erase_tokens
 from ..trail.forgetting import ErasureNote
 from ..trail.opening import open_trail
 from ..trail.paths import TrailPaths
+from ..trail.ranges import Range
 from ..trail.store import WritableTrail
 from ..vault.base import AnyVault
 from ..vault.erasure import Person, begin_erasure, end_erasure, hold_of
@@ -23,6 +28,7 @@ from .persons import (
     known_person,
     open_vault,
 )
+from .places import add_archive, archive_places
 from .recovering import adopt
 from .wording import fold
 
@@ -44,13 +50,14 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--reason", metavar="TEXT", help="why; it stays in the trail")
     parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
     add_trail(parser, help_text="the trail to erase from")
+    add_archive(parser, "erase from archives there too")
     add_format(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Erase, and say what was done and what could not be."""
-    paths = trail_paths(args)
+    paths, places = trail_paths(args), archive_places(args)
     with open_vault(paths) as vault:
         person = known_person(vault, args.person)
         reason = check_reason(args.reason, person)
@@ -62,17 +69,37 @@ def run(args: argparse.Namespace) -> int:
             print("Nothing was erased.", file=sys.stderr)
             return 2
         begin_erasure(vault, person, time.time_ns() // 1_000)
-        with open_trail(paths, lock_timeout_s=LOCK_TIMEOUT_S) as trail:
+        with open_trail(paths, lock_timeout_s=LOCK_TIMEOUT_S) as trail, upkeep(trail):
             adopt(trail)
             note = ErasureNote(person.tokens, why=reason, actor=asker(vault))
             count = erase_tokens(trail, person.tokens, note)
-            if count == 0 and person.erased is None:
+            archived, unreached = erase_archived(trail, places, person.tokens, note)
+            if count + archived == 0 and person.erased is None:
                 trail.append(note.records(()), note.source, note.n)
             trail.checkpoint()
             end_erasure(vault, person)
             blocked = _truncate(paths, trail, vault)
-    _print(person, count, blocked, waiting_records(paths.spool), args.format)
+    done = _Done(count, archived, unreached, blocked, waiting_records(paths.spool))
+    _print(person, done, args.format)
     return 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What an erasure has done, and what it could not."""
+
+    events: int
+    archived: int
+    """Events in archives that have lost their personal part."""
+    unreached: list[Range]
+    """Archived ranges that were not looked at."""
+    blocked: list[str]
+    waiting: int
+
+    @property
+    def out_of_reach(self) -> list[str]:
+        """Places of archives that were not reached."""
+        return sorted({each.place for each in self.unreached})
 
 
 def _is_confirmed(paths: TrailPaths, person: Person) -> bool:
@@ -90,20 +117,30 @@ def _truncate(paths: TrailPaths, trail: WritableTrail, vault: AnyVault) -> list[
     return [f"{path}-wal" for path, is_empty in done if not is_empty]
 
 
-def _print(person: Person, count: int, blocked: list[str], waiting: int, fmt: str) -> None:
-    columns = ("tokens", "events", "blocked", "waiting")
+def _print(person: Person, done: _Done, fmt: str) -> None:
+    columns = ("tokens", "events", "blocked", "waiting", "archived_events", "archives_not_reached")
+    lists = ([*person.tokens], done.blocked, done.out_of_reach)
+    tokens, blocked, places = lists if fmt == "json" else map(" ".join, lists)
+    row = (tokens, done.events, blocked, done.waiting, done.archived, places)
     if fmt == "json":
-        values = ([*person.tokens], count, blocked, waiting)
-        print_json({**dict(zip(columns, values, strict=True)), "out_of_reach": OUT_OF_REACH})
+        print_json({**dict(zip(columns, row, strict=True)), "out_of_reach": OUT_OF_REACH})
         return
     if fmt == "csv":
-        row = (" ".join(person.tokens), count, " ".join(blocked), waiting)
         print_table(columns, [row], fmt)
         return
     whom = ", ".join(person.tokens)
     print(f"Erased: {whom}")
-    print(f"{count:,} events have lost their personal part.")
-    for path in blocked:
+    print(f"{done.events:,} events have lost their personal part.")
+    if done.archived:
+        print(f"{done.archived:,} events in archives have lost it.")
+    for place in done.out_of_reach:
+        count = sum(each.count for each in done.unreached if each.place == place)
+        print(
+            f"NOT reached: an archive of {count:,} entries at {printable(place)}. Run:"
+            f" flowaudit erase {person.tokens[0]} --archive PLACE"
+        )
+    waiting = done.waiting
+    for path in done.blocked:
         print(
             f"A reader holds on to {path}: erased bytes may stand there until it ends."
             f" Then run: flowaudit erase {person.tokens[0]}"

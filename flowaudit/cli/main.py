@@ -9,6 +9,7 @@ from .._version import __version__
 from ..errors import FlowauditError
 from . import (
     archive,
+    backup,
     cosign,
     coverage,
     denied,
@@ -21,8 +22,10 @@ from . import (
     journey,
     key,
     policy,
+    prune,
     recovering,
     report,
+    restore,
     review,
     setup,
     statement,
@@ -46,6 +49,9 @@ COMMANDS = (
     evidence,
     recovering,
     archive,
+    prune,
+    restore,
+    backup,
     who,
     subject,
     hold,

@@ -2,13 +2,16 @@
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from ..archive.places import ArchivePlace
+from ..archive.reading import with_archives
 from ..event import Entry, flat_event
+from ..report.words import printable
 from ..trail.dead_spool import waiting_records
 from ..trail.opening import open_reader
 from ..trail.paths import TrailPaths
@@ -16,6 +19,7 @@ from ..vault.erasure import Person, hold_of
 from .new_file import check_new, new_file
 from .options import add_reason, add_trail, record_access, trail_paths
 from .persons import OUT_OF_REACH, add_person, known_person, open_vault
+from .places import add_archive, archive_places
 
 __all__ = ["add_parser", "run"]
 
@@ -35,12 +39,14 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     add_trail(parser)
     add_reason(parser)
+    add_archive(parser, "what is held in archives too, there")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Write the file, and say how much is in it."""
-    paths = trail_paths(args)
+    paths, places = trail_paths(args), archive_places(args)
+    unread = [] if places else _archives(paths)
     check_new(args.output)
     with open_vault(paths) as vault:
         person = known_person(vault, args.person)
@@ -53,15 +59,27 @@ def run(args: argparse.Namespace) -> int:
         "waiting_in_spools": waiting_records(paths.spool),
     }
     record_access(args, paths, "subject", "raw", action="export", of=person.tokens)
-    count = _write(args.output, head, _events(paths, person))
+    if unread:
+        head["archives_not_read"] = unread
+    count = _write(args.output, head, _events(paths, places, person))
     print(f"{count:,} events of this person are in {args.output}.")
+    for place in unread:
+        print(f"Not read: an archive at {printable(place)}; --archive PLACE reads it.")
     if head["waiting_in_spools"]:
         print(f"{head['waiting_in_spools']:,} events of anybody wait in spools and are not in it.")
     return 0
 
 
-def _events(paths: TrailPaths, person: Person) -> Iterator[dict[str, Any]]:
+def _archives(paths: TrailPaths) -> list[str]:
+    """The places of archives that the trail knows of."""
     with open_reader(paths) as reader:
+        return sorted({each.place for each in reader.ranges if each.state != "pruned"})
+
+
+def _events(
+    paths: TrailPaths, places: Sequence[ArchivePlace], person: Person
+) -> Iterator[dict[str, Any]]:
+    with with_archives(places, is_lenient=False)(open_reader(paths)) as reader:
         for entry in reader.entries_of(person.tokens):
             yield _flat(entry)
 

@@ -77,6 +77,7 @@ def verify_trail(
             problems.append(Problem(None, what if since is None else "no checkpoint is left"))
         _take(together, rows.numbering.problems(reader.sources(), reader.size))
         _take(together, rows.unexplained_erasures())
+        _take(together, rows.unexplained_prunings())
         witnesses = Witnesses(reader, chain.keys, cosigners, roots)
         _take(problems, witnesses.hold(witnessed))
         _take(problems, Witnesses(reader, chain.keys).hold(_last_time(since)))

@@ -457,6 +457,7 @@ GRANT SELECT (seq, core) ON flowaudit.event TO flowaudit_product;
 GRANT SELECT (seq, core, personal) ON flowaudit.event TO flowaudit_security;
 GRANT SELECT ON flowaudit.head, flowaudit.trail, flowaudit.archived
     TO flowaudit_product, flowaudit_security, flowaudit_auditor;
+GRANT SELECT ON flowaudit.archived TO flowaudit_eraser;
 GRANT SELECT ON flowaudit.event, flowaudit.tile, flowaudit.source, flowaudit.checkpoint
     TO flowaudit_auditor;
 GRANT SELECT ON ALL TABLES IN SCHEMA flowaudit TO flowaudit_archivist;

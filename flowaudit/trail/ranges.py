@@ -47,8 +47,9 @@ class Range:
     draft: str
     """Another file there that counts for nothing, and is removed by whoever comes next."""
     first_ts: int
-    """Smallest and largest `ts` in it, µs since 1970 UTC."""
+    """Smallest `ts` in it, µs since 1970 UTC."""
     last_ts: int
+    """When the last of it was committed, as far as the `ts` up to there tell."""
     told: str
     """JSON text of a `Told`."""
 

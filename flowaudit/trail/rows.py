@@ -1,6 +1,7 @@
 """A trail's entries, read once in order: each against its tile, and what they say together."""
 
 from collections.abc import Generator, Iterator
+from hashlib import sha256
 from typing import Final
 
 import msgspec
@@ -31,6 +32,7 @@ class _Facts(msgspec.Struct):
     first: int = 0
     last: int = 0
     erases: dict[str, object] | None = None
+    prunes: dict[str, object] | None = None
     key: KeyFacts | None = None
 
 
@@ -70,6 +72,7 @@ class Rows:
         self._marks = marks
         self._first = first
         self._erases: list[tuple[int, int]] = []
+        self._prunes: list[tuple[int, int, str]] = []
         self._dropped = Away(reader.ranges)
 
     def check(self) -> Iterator[Problem]:
@@ -193,6 +196,8 @@ class Rows:
             self.numbering.explain(facts.source, facts.first, facts.last, seq)
         elif seen.action == "erase":
             self._erases += erased_ranges(facts.erases)
+        elif seen.action == "prune":
+            self._prunes += _pruned(facts.prunes)
         elif seen.action == "key" and facts.key is not None:
             return self._marks.learn(seq, facts.key)
         return None
@@ -212,6 +217,16 @@ class Rows:
                 for seq in range(start, min(end, start + MAX_PROBLEMS) + 1):
                     yield Problem(seq, "personal part missing, no erasure")
 
+    def unexplained_prunings(self) -> Iterator[Problem]:
+        """Ranges that nobody has, of which no event says that they were pruned as they are."""
+        told = set(self._prunes)
+        for each in self._reader.ranges if self._first == 0 else ():
+            digest = sha256(each.told.encode()).hexdigest()
+            if each.state == "pruned" and (each.first, each.last, digest) not in told:
+                is_told = any(told_of[:2] == (each.first, each.last) for told_of in told)
+                what = "what is kept of it was changed" if is_told else "no event says so"
+                yield Problem(each.first, f"a range up to {each.last} is pruned, and {what}")
+
 
 def _against_tile(entry: Entry, tile: bytes) -> str | None:
     """What is wrong with an entry by the hash that was recorded for it."""
@@ -222,6 +237,13 @@ def _against_tile(entry: Entry, tile: bytes) -> str | None:
     except ProofError as error:
         return f"this entry was changed: {error}"
     return "this entry was changed: its hash is not the one recorded"
+
+
+def _pruned(prunes: dict[str, object] | None) -> list[tuple[int, int, str]]:
+    try:
+        return msgspec.convert((prunes or {}).get("ranges", []), list[tuple[int, int, str]])
+    except msgspec.ValidationError:
+        return []
 
 
 def _extend(runs: list[tuple[int, int]], seq: int) -> None:

@@ -16,6 +16,7 @@ __all__ = [
     "begin_erasure",
     "end_erasure",
     "find_person",
+    "held_tokens",
     "hold_of",
     "place_hold",
     "release_hold",
@@ -95,6 +96,13 @@ def end_erasure(vault: AnyVault, person: Person) -> None:
 def hold_of(vault: AnyVault, token: str) -> Hold | None:
     """The legal hold that stands on a token; `None` if there is none."""
     return vault.ask(lambda db: _hold(db, token))
+
+
+def held_tokens(vault: AnyVault) -> list[str]:
+    """The tokens of everybody on whom a legal hold stands."""
+    return vault.ask(
+        lambda db: [token for (token,) in db.execute("SELECT token FROM hold ORDER BY token")]
+    )
 
 
 def place_hold(vault: AnyVault, token: str, hold: Hold) -> None:

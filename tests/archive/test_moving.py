@@ -95,6 +95,8 @@ def test_an_event_of_a_clock_that_runs_ahead_does_not_hold_up_the_rest(
     grow(trail, [600])
     [moved] = move(trail, place)
     assert (moved.last, moved.last_ts) == (511, NOW + 9 * DAY)
+    with open_reader(trail) as reader:
+        assert reader.ranges[0].last_ts == START + 510_000
 
 
 def test_more_and_more_of_a_trail_is_archived(trail: Path, place: ArchivePlace) -> None:
@@ -140,7 +142,7 @@ def test_what_does_not_hold_stays_in_the_trail(
         assert reader.ranges == ()
 
 
-class _Broken(Exception):
+class Broken(Exception):
     """The machine stops here."""
 
 
@@ -161,10 +163,10 @@ def watch(patch: pytest.MonkeyPatch, seen: list[str], stop_at: int | None, is_do
             at = len(seen)
             seen.append(name)
             if at == stop_at and not is_done:
-                raise _Broken(name)
+                raise Broken(name)
             result = step(*args, **kwargs)
             if at == stop_at:
-                raise _Broken(name)
+                raise Broken(name)
             return result
 
         return run
@@ -193,7 +195,7 @@ def test_broken_off_anywhere_it_leaves_one_of_both_whole_and_is_completed(
         seen: list[str] = []
         with pytest.MonkeyPatch.context() as patch:
             watch(patch, seen, at, is_done)
-            with pytest.raises(_Broken):
+            with pytest.raises(Broken):
                 move(trail, place)
         # whatever was reached: nothing is missing, nothing is there twice, all of it holds
         assert whole(trail, place) == before, (at, names[at])

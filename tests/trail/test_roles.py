@@ -133,7 +133,7 @@ READERS = {
     "event(seq, core)": {"product", "security", "auditor"},
     "head": {"product", "security", "auditor"},
     "trail": {"product", "security", "auditor"},
-    "archived": {"product", "security", "auditor"},
+    "archived": {"product", "security", "auditor", "eraser"},
     "tile": {"auditor"},
     "source": {"auditor"},
     "checkpoint": {"auditor"},
