@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ..errors import FlowauditError, ProofError
+from ..errors import FlowauditError
 from ..oplog import OPLOG
 from ..proofs.note import MAX_NOTE_BYTES
 from .timestamps import MAX_STAMP_BYTES, ask_for_stamp, is_authority
@@ -89,6 +89,7 @@ class Publisher:
         if self._own is not None:
             self._folders = [self._own]
         self._published = -1
+        self._last: dict[Path, int] = {}  # by folder: the largest size that is surely there
         self._next = self._next_stamp = 0.0
         self._stamping: threading.Thread | None = None
 
@@ -116,8 +117,11 @@ class Publisher:
             try:
                 if self._own is not None:
                     self._own.mkdir(mode=0o700, exist_ok=True)
-                _publish(folder, size, note, prove)
-            except (OSError, FlowauditError) as error:
+                if folder not in self._last:
+                    self._last[folder] = _newest_size(folder)
+                _publish(folder, self._last[folder], size, note, prove)
+                self._last[folder] = max(size, self._last[folder])
+            except OSError as error:
                 OPLOG.error("a checkpoint was not published", folder=str(folder), error=str(error))
         if self._authorities and (now or time.monotonic() >= self._next_stamp):
             self._next_stamp = time.monotonic() + STAMP_EVERY_S
@@ -173,17 +177,22 @@ def read_note(path: Path) -> str:
         return file.read(MAX_NOTE_BYTES + 1).decode("utf-8", "replace")
 
 
-def _publish(folder: Path, size: int, note: str, prove: Prove | None) -> None:
+def _newest_size(folder: Path) -> int:
+    """The largest size of which the folder has a checkpoint; 0 if it has none."""
+    names = (path.name[:20] for path in folder.glob(f"*{SUFFIX}"))
+    return max((int(name) for name in names if _SIZE.fullmatch(name)), default=0)
+
+
+def _publish(folder: Path, old: int, size: int, note: str, prove: Prove | None) -> None:
+    """Put a checkpoint into a folder, with a proof from one that is there."""
     name = size_name(size)
     folder.mkdir(exist_ok=True)
-    older = [path.name[:20] for path in folder.glob(f"*{SUFFIX}") if _SIZE.match(path.name)]
-    old = max((int(each) for each in older if each < name), default=0)
-    if prove is not None:
+    if prove is not None and old < size:
         try:
             hashes = [base64.b64encode(each).decode() for each in prove(old, size)]
             lines = "".join(f"{line}\n" for line in (f"old {old}", *hashes))
             write_once(folder / f"{name}{CONSISTENCY}", f"{lines}\n{note}".encode())
-        except ProofError as error:  # tiles that went into an archive
+        except FlowauditError as error:  # tiles that went into an archive, a trail that is busy
             OPLOG.warning("no proof was published", old=old, size=size, error=str(error))
     write_once(folder / f"{name}{SUFFIX}", note.encode())
 

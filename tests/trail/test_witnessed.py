@@ -11,6 +11,7 @@ import pytest
 
 from flowaudit import FlowAudit
 from flowaudit.cli import main
+from flowaudit.errors import TrailBusyError
 from flowaudit.event import SCHEMA_VERSION, Core, Personal, encode_core, encode_personal
 from flowaudit.trail.check import verify_trail
 from flowaudit.trail.opening import open_reader, open_trail
@@ -173,3 +174,27 @@ def test_the_command_says_what_a_witness_saw(
     assert main([*given[:-1], str(place)]) == 2
     assert "holds none" in capsys.readouterr().err
     assert main([*given[:-1], str(folder / "missing")]) == 2
+
+
+def test_a_proof_that_cannot_be_made_keeps_no_checkpoint_from_its_witness(folder: Path) -> None:
+    def prove(old: int, size: int) -> list[bytes]:
+        raise TrailBusyError("another program has locked the trail")
+
+    publisher = Publisher([str(folder)])
+    publisher.publish("flowaudit/abc", (7, "note\n"), now=True, prove=prove)
+    assert [path.suffix for path in folder.rglob("0*")] == [".checkpoint"]
+
+
+def test_a_proof_begins_at_a_checkpoint_that_is_there(folder: Path) -> None:
+    asked: list[tuple[int, int]] = []
+
+    def prove(old: int, size: int) -> list[bytes]:
+        asked.append((old, size))
+        return []
+
+    for sizes in ((5, 9), (12, 12, 11)):  # a process, and one after it
+        publisher = Publisher([str(folder)])
+        for size in sizes:
+            publisher.publish("flowaudit/abc", (size, f"note {size}\n"), now=True, prove=prove)
+    assert asked == [(0, 5), (5, 9), (9, 12)]
+    assert len(list(kept_in(folder).notes)) == 4
