@@ -77,9 +77,9 @@ class _Bench:
             with _opened(self.target) as db, _opened(self.target, ".vault") as vault:
                 now = state_of(db)
                 now.persons = persons_of(vault)
+                return difference(self.clean, now)
         except (sqlite3.Error, UnicodeError, AssertionError, TypeError):
             return None
-        return difference(self.clean, now)
 
 
 @contextlib.contextmanager

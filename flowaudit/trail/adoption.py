@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..errors import EventError
-from ..event import Core, Value, decode_core
+from ..event import Core, Value, decode_core, decode_personal
+from ..oplog import OPLOG
 from .dead_spool import DeadSpool, spool_files
 from .numbering import uncovered
 from .ring import boot_id
+from .spool_records import Record
 from .store import WritableTrail
 
 __all__ = ["Adoption", "Loss", "adopt_dead_sources", "gap_event"]
@@ -68,6 +70,10 @@ def adopt_dead_sources(trail: WritableTrail, report: Callable[[Loss], None]) -> 
         dead = DeadSpool.adopt(path)
         if dead is None:
             continue
+        if not dead.is_named_right:
+            OPLOG.error("a spool is not of the source that its name says", file=str(path))
+            dead.close(remove=False)
+            continue
         done = False
         try:
             known = trail.last_n(dead.source)
@@ -92,7 +98,7 @@ def adopt_dead_sources(trail: WritableTrail, report: Callable[[Loss], None]) -> 
 
 
 def _commit(trail: WritableTrail, dead: DeadSpool, known: int) -> int:
-    fresh = [record for record in dead.records if record.n > known]
+    fresh = [record for record in _events(dead) if record.n > known]
     for start in range(0, len(fresh), GROUP):
         group = fresh[start : start + GROUP]
         pairs = [(record.core, record.personal) for record in group]
@@ -102,15 +108,30 @@ def _commit(trail: WritableTrail, dead: DeadSpool, known: int) -> int:
 
 def _losses(dead: DeadSpool, known: int) -> Iterator[Loss]:
     """Numbers that were used up and are nowhere; requests that had no event yet."""
-    numbers = [record.n for record in dead.records if record.n > known]
-    last = max([known, dead.lost_to, *numbers])
+    numbers = [record.n for record in _events(dead) if record.n > known]
+    last = max([known, *(record.n for record in dead.records)])
     told = [(n, n) for n in numbers] + list(_told(dead))
     for first, end in uncovered(known + 1, last, told):
+        yield Loss(dead.source, first, end, end - first + 1, "damaged in the spool")
+    for first, end in uncovered(last + 1, dead.lost_to, told):
         yield Loss(dead.source, first, end, end - first + 1, "no room in the spool")
     if dead.received > dead.finished:
         yield Loss(dead.source, count=dead.received - dead.finished, why="unfinished")
     if dead.boot and dead.boot != boot_id():
         yield Loss(dead.source, why="the machine went down")
+
+
+def _events(dead: DeadSpool) -> Iterator[Record]:
+    """Those of its records that are events of this source: nothing else comes into the trail."""
+    for record in dead.records:
+        try:
+            core = decode_core(record.core)
+            if record.personal:
+                decode_personal(record.personal)
+        except EventError:
+            continue
+        if (core.source, core.n) == (dead.source, record.n):
+            yield record
 
 
 def _told(dead: DeadSpool) -> Iterator[tuple[int, int]]:

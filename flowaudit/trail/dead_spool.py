@@ -2,10 +2,9 @@
 
 import fcntl
 import os
-from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
-from zlib import crc32
+from stat import S_ISREG
+from typing import Final, NamedTuple
 
 from .ring import (
     AT_BOOT,
@@ -13,15 +12,12 @@ from .ring import (
     AT_LOST,
     AT_RECEIVED,
     AT_SOURCE,
-    AT_TAIL,
     HEADER_BYTES,
     MAGIC,
-    META,
-    PREFIX,
     U64,
-    WRAP,
 )
 from .spool import is_own
+from .spool_records import Record, scan
 
 __all__ = [
     "DeadSpool",
@@ -33,12 +29,8 @@ __all__ = [
 ]
 
 
-class Record(NamedTuple):
-    """An event that a dead source left."""
-
-    n: int
-    core: bytes
-    personal: bytes
+MAX_SPOOL_BYTES: Final = HEADER_BYTES + 4_194_304 * 1_024
+"""Size of the largest spool that a setting can ask for; a larger file is none."""
 
 
 class DeadSpool:
@@ -53,9 +45,11 @@ class DeadSpool:
         self.received = self._number(AT_RECEIVED)
         self.lost_to = self._number(AT_LOST)
         """Highest n that a loss used up and no gap event has reported; 0 if none."""
+        self.is_named_right = path.stem == self.source or data[: len(MAGIC)] != MAGIC
+        """Whether it is the spool of the source that its name says, or was never finished."""
         self.records: list[Record] = []
         self.finished = self._number(AT_FINISHED)
-        for record, finished in _scan(data):
+        for record, finished in scan(data):
             self.records.append(record)
             self.finished = max(self.finished, finished)
 
@@ -67,14 +61,13 @@ class DeadSpool:
         is adopted with no records.
         """
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
         except OSError:
             return None
         try:
             fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if os.fstat(descriptor).st_nlink:
-                with open(descriptor, "rb", closefd=False) as file:
-                    return cls(path, descriptor, file.read().ljust(HEADER_BYTES, b"\0"))
+                return cls(path, descriptor, _contents(descriptor))
         except OSError:
             pass
         os.close(descriptor)
@@ -128,7 +121,7 @@ def spool_states(folder: Path) -> dict[str, SpoolState]:
             )
             continue
         try:
-            living = DeadSpool(path, -1, path.read_bytes().ljust(HEADER_BYTES, b"\0"))
+            living = DeadSpool(path, -1, _peek(path))
         except OSError:
             continue  # it has just gone
         found[living.source] = SpoolState(
@@ -142,44 +135,26 @@ def waiting_records(folder: Path) -> int:
     waiting = 0
     for path in spool_files(folder):
         try:
-            data = path.read_bytes()
+            waiting += sum(1 for _ in scan(_peek(path)))
         except OSError:
             continue
-        waiting += sum(1 for _ in _scan(data.ljust(HEADER_BYTES, b"\0")))
     return waiting
 
 
-def _scan(data: bytes) -> Iterator[tuple[Record, int]]:
-    """Whole records from the oldest on, with the count of finished requests beside each."""
-    if data[:8] != MAGIC:
-        return
-    ring = min(int(U64.unpack_from(data, 8)[0]), len(data) - HEADER_BYTES)
-    at, last_n = int(U64.unpack_from(data, AT_TAIL)[0]), 0
-    wrapped = False
-    while True:
-        if at + PREFIX.size > ring:
-            length = WRAP
-        else:
-            length, crc = PREFIX.unpack_from(data, HEADER_BYTES + at)
-        if length == WRAP:
-            if wrapped:
-                return
-            wrapped, at = True, 0
-            continue
-        body = data[HEADER_BYTES + at + 8 : HEADER_BYTES + at + 8 + length]
-        if length < META.size or len(body) != length or crc32(body) != crc:
-            return
-        record, finished = _read_body(body)
-        if record.n <= last_n:
-            return
-        yield record, finished
-        last_n = record.n
-        at += PREFIX.size + length + 7 & ~7
+def _contents(descriptor: int) -> bytes:
+    """What a file holds. Raises `OSError` if it is no file, or larger than any spool of ours."""
+    stat = os.fstat(descriptor)
+    if not S_ISREG(stat.st_mode) or stat.st_size > MAX_SPOOL_BYTES:
+        raise OSError("not a spool")
+    with open(descriptor, "rb", closefd=False) as file:
+        return file.read(MAX_SPOOL_BYTES).ljust(HEADER_BYTES, b"\0")
 
 
-def _read_body(body: bytes) -> tuple[Record, int]:
-    n, finished, core, personal = META.unpack_from(body)
-    start = META.size
-    return Record(
-        n, body[start : start + core], body[start + core : start + core + personal]
-    ), finished
+def _peek(path: Path) -> bytes:
+    """What a spool holds that somebody else may hold the lock of. Raises `OSError`."""
+    # not blocking: it might be a pipe that nobody writes to
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        return _contents(descriptor)
+    finally:
+        os.close(descriptor)
