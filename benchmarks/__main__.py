@@ -3,7 +3,7 @@
 import platform
 from importlib import metadata
 
-from . import capture, frameworks, importing, memory, reading, wire
+from . import capture, frameworks, importing, memory, postgres, reading, wire
 
 NAMED = (
     "flowaudit",
@@ -13,6 +13,7 @@ NAMED = (
     "werkzeug",
     "uvicorn",
     "duckdb",
+    "psycopg",
     "opentelemetry-sdk",
     "sentry-sdk",
     "django-structlog",
@@ -30,7 +31,7 @@ def main() -> None:
             print(f"  {name} {metadata.version(name)}")
         except metadata.PackageNotFoundError:
             print(f"  {name} is not installed")
-    for benchmark in (capture, frameworks, wire, memory, reading, importing):
+    for benchmark in (capture, frameworks, wire, memory, reading, importing, postgres):
         print()
         benchmark.main()
 

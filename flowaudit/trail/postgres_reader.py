@@ -25,6 +25,9 @@ __all__ = ["PostgresReader"]
 RANGE: Final = 20_000
 """Entries fetched in one query."""
 
+MAX_VALUE_BYTES: Final = 1024 * 1024
+"""Nothing of ours is as large: a core and a personal part have at most 160 KiB together."""
+
 TILES: Final = 64
 """Tiles fetched at once for whoever walks through them: half a MB."""
 
@@ -54,7 +57,7 @@ class PostgresReader:
 
     def __init__(self, url: DatabaseUrl) -> None:
         self.url = url
-        self._link = Link(url, timeout_s=ANSWER_S)
+        self._link = Link(url, timeout_s=ANSWER_S, idle_s=0)
         self._open = ExitStack()
         self._tiles: dict[int, tuple[int, int, dict[int, bytes | None]]] = {}  # by level
         try:
@@ -70,7 +73,7 @@ class PostgresReader:
             self.close()
             raise
         self._columns = ", ".join(
-            name if is_allowed else f"NULL::bytea AS {name}"
+            _bounded(name) if is_allowed else f"NULL::bytea AS {name}"
             for name, is_allowed in zip(_COLUMNS, may, strict=True)
         )
 
@@ -218,6 +221,13 @@ class PostgresReader:
             return self._db.execute(sql, parameters, binary=True).fetchall()
         except psycopg.Error as error:
             raise _reading_error(error, self.url) from error
+
+
+def _bounded(name: str) -> str:
+    """A column, but nothing of a value that is larger than any of ours: it was damaged."""
+    if name == "seq":
+        return name
+    return f"CASE WHEN length({name}) <= {MAX_VALUE_BYTES} THEN {name} END AS {name}"
 
 
 def _reading_error(error: psycopg.Error, url: DatabaseUrl) -> TrailError:

@@ -58,6 +58,8 @@ class Link:
         timeout_s: seconds for connecting, and for each answer.
         lock_timeout_s: seconds to wait for a lock.
         pause_s: seconds in which, after it could not be reached, it is not tried again.
+        idle_s: seconds that a transaction may stand still; 0 is for ever, for one that holds
+            nobody up. `IDLE_S` if not given.
     """
 
     def __init__(
@@ -67,10 +69,12 @@ class Link:
         timeout_s: float,
         lock_timeout_s: float | None = None,
         pause_s: float = 0.0,
+        idle_s: float | None = None,
     ) -> None:
         self.url = url
         self._timeout_s = timeout_s
         self._lock_timeout_s = lock_timeout_s
+        self._idle_s = idle_s
         self._pause_s = pause_s
         self._lock = threading.Lock()  # owns all below, and the use of the connection
         self._db: _TimedConnection | None = None
@@ -166,7 +170,8 @@ class Link:
         if time.monotonic() < self._not_before:
             raise OperationalError(f"it could not be reached {self._pause_s:g} s ago or less")
         if self._dialling is None:
-            self._dialling = _Dialling(self.url, self._timeout_s, self._lock_timeout_s)
+            idle_s = IDLE_S if self._idle_s is None else self._idle_s
+            self._dialling = _Dialling(self.url, self._timeout_s, self._lock_timeout_s, idle_s)
         try:
             db = self._dialling.result(self._timeout_s)
         except BaseException:
@@ -193,8 +198,11 @@ class Link:
 class _Dialling:
     """One attempt to connect, in a thread: looking up a name cannot be given a time otherwise."""
 
-    def __init__(self, url: DatabaseUrl, timeout_s: float, lock_timeout_s: float | None) -> None:
+    def __init__(
+        self, url: DatabaseUrl, timeout_s: float, lock_timeout_s: float | None, idle_s: float
+    ) -> None:
         self._url = url
+        self._idle_s = idle_s
         self._timeout_s = timeout_s
         self._lock_timeout_s = lock_timeout_s
         self._done = threading.Event()
@@ -256,11 +264,11 @@ class _Dialling:
         times = {
             "statement_timeout": db.timeout_s,
             "lock_timeout": self._lock_timeout_s or self._timeout_s,
-            "idle_in_transaction_session_timeout": IDLE_S,
+            "idle_in_transaction_session_timeout": self._idle_s,
         }
         try:
             for name, seconds in times.items():
-                value = str(max(1, int(seconds * 1_000)))
+                value = str(int(seconds * 1_000))
                 db.execute("SELECT set_config(%s, %s, false)", (name, value))
         except BaseException:
             db.close()

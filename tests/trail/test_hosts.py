@@ -277,6 +277,15 @@ def test_a_host_that_stops_in_mid_commit_holds_the_others_up_for_a_while_only(
         assert stopped.append([record], "t" * 26, 1) == 1
 
 
+def test_a_reader_may_take_its_time(
+    fragile: Server, url: DatabaseUrl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flowaudit.vault.link.IDLE_S", 0.5)
+    with open_reader(url) as reader:
+        time.sleep(1.5)
+        assert list(reader.entries()) == []
+
+
 def test_a_commit_whose_answer_is_lost_is_waited_for(
     fragile: Server, url: DatabaseUrl, tmp_path: Path
 ) -> None:

@@ -31,6 +31,7 @@ ROLES = {
     "tokens": "flowaudit_tokens",
     "opener": "flowaudit_vault",
     "dpo": "flowaudit_writer, flowaudit_eraser, flowaudit_vault, flowaudit_security",
+    "archivist": "flowaudit_archivist",
     "stranger": "pg_monitor",
 }
 PERSONAL = "203.0.113.77"
@@ -140,7 +141,7 @@ READERS = {
 }
 
 
-@pytest.mark.parametrize("role", [name for name in ROLES if name != "dpo"])
+@pytest.mark.parametrize("role", [name for name in ROLES if name not in ("dpo", "archivist")])
 def test_a_role_reads_what_it_should_and_nothing_else(
     filled: Callable[[str], str], ask: Callable[..., Any], role: str
 ) -> None:
@@ -182,7 +183,7 @@ CALLS = {
 }
 
 
-@pytest.mark.parametrize("role", [name for name in ROLES if name != "dpo"])
+@pytest.mark.parametrize("role", [name for name in ROLES if name not in ("dpo", "archivist")])
 def test_a_role_calls_what_it_should_and_nothing_else(
     trail: DatabaseUrl, ask: Callable[..., Any], role: str
 ) -> None:
@@ -423,6 +424,42 @@ def test_an_officer_holds_releases_exports_and_erases(
     assert verify_trail(TrailPaths.of(filled("auditor"))).ok
     with pytest.raises(VaultError), open_vault(DatabaseUrl(filled("tokens"))) as vault:
         vault.identities()
+
+
+def test_an_archivist_moves_entries_out_and_the_rest_holds(
+    trail: DatabaseUrl, url: Callable[[str], str], tmp_path: Path
+) -> None:
+    audit = FlowAudit(trail=url("app"), clock=lambda: 1_700_000_000.0)
+    for i in range(700):
+        audit.record("note", number=i)
+    audit.close()
+    (tmp_path / "archive").mkdir()
+    argv = ["archive", "--to", str(tmp_path / "archive"), "--before", "2024-01-01"]
+    assert main([*argv, "--trail", url("archivist")]) == 0
+    with open_reader(DatabaseUrl(url("auditor"))) as reader:
+        assert reader.away.count >= 512
+        assert reader.size > 700
+    found = verify_trail(TrailPaths.of(url("auditor")))
+    assert found.ok, found.problems
+    assert main([*argv, "--trail", url("auditor")]) == 2
+
+
+@pytest.mark.parametrize("column", ["core", "personal"])
+def test_a_value_that_is_larger_than_any_is_damage(
+    trail: DatabaseUrl, filled: Callable[[str], str], ask: Callable[..., Any], column: str
+) -> None:
+    with psycopg.connect(trail.uri) as db:
+        [seq] = (
+            db.execute("SELECT min(seq) FROM flowaudit.event WHERE personal IS NOT NULL").fetchone()
+            or ()
+        )
+        db.execute(
+            f"UPDATE flowaudit.event SET {column} = decode(repeat('00', 50000000), 'hex')"
+            " WHERE seq = %s",
+            (seq,),
+        )
+    found = verify_trail(trail)
+    assert [problem.seq for problem in found.problems][:1] == [seq]
 
 
 def test_a_writer_says_what_it_may_not(url: Callable[[str], str]) -> None:
