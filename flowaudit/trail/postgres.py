@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from hashlib import sha256
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
@@ -26,6 +27,7 @@ from ..proofs.paths import TileTree
 from ..vault.link import Link, Questioned, first_line
 from ..vault.place import DatabaseUrl
 from .forgetting import ErasureNote, Forgetting
+from .homes import home_of
 from .paths import TrailPaths
 from .signing import KeyNews, Signer, public_half
 from .sqlite import CHECKPOINT_S
@@ -116,6 +118,10 @@ class PostgresTrail:
     ) -> None:
         self.close()
 
+    @cached_property
+    def _home(self) -> str:
+        return home_of(self.paths.spool)
+
     @property
     def origin(self) -> str:
         """The trail's name in checkpoints: `flowaudit/<trail id>`."""
@@ -137,7 +143,8 @@ class PostgresTrail:
             if after_n is not None and after_n != _last_n(db, source):
                 raise TrailBusyError(f"{self._url}: another one adds the same events")
             sealed = self._forgetting.places(records)
-            first = _append(db, records, source, last_n, running, sealed)
+            where = None if running is None else f"{running} {self._home}"
+            first = _append(db, records, source, last_n, where, sealed)
             if sealed:
                 note = self._forgetting.note(records[at] for at in sealed)
                 seqs = sorted(first + at for at in sealed)
@@ -218,9 +225,11 @@ class PostgresTrail:
             return _last_n(db, source)
 
     def running_sources(self) -> dict[str, str]:
-        """Sources that have not ended, each with the boot id they started under."""
+        """Sources of this host that have not ended, each with the boot id they started under."""
         with self._transaction() as db:
-            return dict(db.execute("SELECT id, boot FROM flowaudit.running_sources()"))
+            rows = db.execute("SELECT id, boot FROM flowaudit.running_sources()").fetchall()
+        split = ((source, *running.rpartition(" ")) for source, running in rows)
+        return {source: boot for source, boot, _, home in split if home == self._home}
 
     def checkpoint(self) -> None:
         """Sign the head now, unless it is signed already or this host has no key."""

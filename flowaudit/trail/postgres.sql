@@ -201,7 +201,7 @@ $$;
 -- Add entries of one source behind the last one; the seq of the first. In the transaction of the
 -- caller: all of it or nothing is committed.
 --   source, last_n, running: whose events these are, the highest number used up with them, and
---       under which boot it goes on running (NULL: it has ended)
+--       under which boot of which host it goes on running (NULL: it has ended)
 --   cores, personals, salts: an entry each; no personal part and no salt is NULL
 --   seals: instead of a personal part that may not be kept, what commits to it; else NULL
 CREATE OR REPLACE FUNCTION flowaudit.append(
@@ -301,7 +301,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT t.hashes FROM flowaudit.tile AS t WHERE t.level = tile.level AND t.idx = tile.idx
 $$;
 
--- Sources that have not ended, each with the boot id they started under.
+-- Sources that have not ended, each with the boot id and the host they started under.
 CREATE OR REPLACE FUNCTION flowaudit.running_sources() RETURNS TABLE (id text, boot text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT s.id, s.running FROM flowaudit.source AS s WHERE s.running IS NOT NULL

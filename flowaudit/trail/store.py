@@ -109,7 +109,7 @@ class WritableTrail(Protocol):
         """The highest number of a source that is committed; 0 if the trail does not know it."""
 
     def running_sources(self) -> dict[str, str]:
-        """Sources that have not ended, each with the boot id they started under."""
+        """Sources of this host that have not ended, each with the boot id they started under."""
 
     def checkpoint(self) -> None:
         """Sign the head now, unless it is signed already."""

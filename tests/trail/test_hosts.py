@@ -21,8 +21,9 @@ from flowaudit import FlowAudit
 from flowaudit.cli import main
 from flowaudit.errors import TrailBusyError, TrailError, VaultError
 from flowaudit.event import Core, encode_core
-from flowaudit.trail.adoption import adopt_dead_sources
+from flowaudit.trail.adoption import Loss, adopt_dead_sources
 from flowaudit.trail.check import verify_trail
+from flowaudit.trail.homes import home_of
 from flowaudit.trail.opening import open_reader, open_trail
 from flowaudit.trail.paths import TrailPaths
 from flowaudit.vault.opening import open_vault
@@ -275,6 +276,43 @@ def test_a_host_that_stops_in_mid_commit_holds_the_others_up_for_a_while_only(
         with pytest.raises(TrailError):
             turn.__exit__(None, None, None)
         assert stopped.append([record], "t" * 26, 1) == 1
+
+
+def test_a_host_takes_no_living_source_of_another_for_dead(
+    url: DatabaseUrl, tmp_path: Path
+) -> None:
+    here, there = (
+        TrailPaths.of(url, key=tmp_path / "k", spool=tmp_path / name / "spool") for name in "ab"
+    )
+    here.spool.parent.mkdir()
+    there.spool.parent.mkdir()
+    losses: list[Loss] = []
+    with open_trail(here) as trail:
+        trail.append([], "s" * 26, 0, running="an earlier boot")
+        assert trail.running_sources() == {"s" * 26: "an earlier boot"}
+    with open_trail(there) as trail:
+        assert trail.running_sources() == {}
+        assert adopt_dead_sources(trail, losses.append).sources == 0
+    assert losses == []
+    with open_trail(here) as trail:  # the same host, after it went down
+        assert adopt_dead_sources(trail, losses.append).sources == 1
+        assert trail.running_sources() == {}
+    assert [loss.why for loss in losses] == ["the machine went down; no spool is left"]
+
+
+def test_a_spool_has_one_home(tmp_path: Path) -> None:
+    found: set[str] = set()
+    threads = [
+        threading.Thread(target=lambda: found.add(home_of(tmp_path / "spool"))) for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert len(found) == 1
+    assert home_of(tmp_path / "other") not in found
+    assert len(home_of(tmp_path / "missing" / "spool")) == 26
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["other.home", "spool.home"]
 
 
 def test_a_reader_may_take_its_time(
