@@ -14,6 +14,9 @@ from .witnesses import load_keys
 
 __all__ = ["verify_file"]
 
+END_OF_TIME = 253_402_300_800_000_000
+"""µs since 1970 at the end of the year 9999."""
+
 SHOWN = 20
 """Problems shown in text; JSON has all."""
 
@@ -81,7 +84,7 @@ def _statement(statement: SignedStatement, key: VerifierKey | None, fmt: str) ->
             print(f"The statement is signed by {printable(key.name)}, and was not changed.")
         else:
             print(f"The statement is NOT signed by {printable(key.name)}, or was changed.")
-        first, end = said.get("first"), said.get("end")
-        if isinstance(first, int) and isinstance(end, int):
-            print(f"It speaks of {trail} up to {moment(min(end, 253_402_300_799_000_000))} UTC.")
+        end = said.get("end")
+        if type(end) is int and 0 <= end < END_OF_TIME:
+            print(f"It speaks of {trail} up to {moment(end)} UTC.")
     return 0 if is_signed else 1

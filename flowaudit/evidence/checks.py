@@ -246,10 +246,11 @@ class PackCheck:
         if len(here) != len(self._events):
             self._say("an event is there twice")
         named = self._said.get("seqs")
-        named = named if isinstance(named, list) else []
+        named = named if isinstance(named, list) else [None]
         for seq in named:
-            if seq not in here:
-                self._say("the manifest names it, and it is not here", seq)
+            if type(seq) is not int or seq not in here:
+                what = "the manifest names it, and it is not here"
+                self._say(what, seq if type(seq) is int else None)
                 break
 
     def _check_people(self) -> int:

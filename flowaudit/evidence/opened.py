@@ -62,5 +62,5 @@ def _files(file: zipfile.ZipFile) -> dict[str, bytes]:
         if info.filename in files:
             raise ProofError(f"the pack has two files {info.filename!r}")
         with file.open(info) as stream:
-            files[info.filename] = stream.read(info.file_size + 1)
+            files[info.filename] = stream.read(info.file_size)
     return files

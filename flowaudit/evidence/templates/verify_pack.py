@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 MAX_BYTES = 1 << 30
 MAX_FILES = 250000
+OPTIONAL = ("personal", "salt", "sealed")
 
 if TYPE_CHECKING:
     Point = tuple[int, int, int, int]
@@ -313,6 +314,22 @@ def token_of(opening: dict[str, Any]) -> str:
     return base64.b32encode(digest).decode().rstrip("=").lower()
 
 
+def is_opening(value: Any) -> bool:
+    """Whether a value has the three texts of an opening."""
+    names = ("token", "salt", "identity")
+    return isinstance(value, dict) and all(isinstance(value.get(name), str) for name in names)
+
+
+def is_event(value: Any) -> bool:
+    """Whether a value has the form of a line of events.jsonl."""
+    return (
+        isinstance(value, dict)
+        and type(value.get("seq")) is int
+        and isinstance(value.get("core"), str)
+        and all(value.get(n) is None or isinstance(value[n], str) for n in OPTIONAL)
+    )
+
+
 def facts_of(event: dict[str, Any], action: str) -> dict[str, Any]:
     """The facts of an event of this kind and action; empty if it is another."""
     core = json.loads(event["core"])
@@ -333,9 +350,11 @@ class Check:
         if kind != "flowaudit/pack/v1":
             raise Bad("the manifest is not that of an evidence pack")
         self.said = json.loads(said)
+        if not isinstance(self.said, dict):
+            raise Bad("the manifest says nothing")
         self.checkpoint = Checkpoint(self.text("checkpoint"))
         self.events = [json.loads(line) for line in self.text("events.jsonl").splitlines()]
-        if not all(isinstance(e, dict) and type(e.get("seq")) is int for e in self.events):
+        if not all(map(is_event, self.events)):
             raise Bad("a line of events.jsonl is no event")
         self.is_given = key is not None
         self.key = self.follow(key) if key else Key(self.text("trail.pub"))
@@ -394,12 +413,15 @@ class Check:
         for seq in self.erased:
             if not any(first <= seq <= last for first, last in self.erasures):
                 self.say("the personal part is missing, and no erasure tells of it", seq)
-        here = [event["seq"] for event in self.events]
-        if len(set(here)) != len(here):
+        here = {event["seq"] for event in self.events}
+        if len(here) != len(self.events):
             self.say("an event is there twice")
-        missing = sorted(set(self.said.get("seqs", [])) - set(here))
-        if missing:
-            self.say("the manifest names it, and it is not here", missing[0])
+        named = self.said.get("seqs")
+        for seq in named if isinstance(named, list) else [None]:
+            if type(seq) is not int or seq not in here:
+                what = "the manifest names it, and it is not here"
+                self.say(what, seq if type(seq) is int else None)
+                break
         self.check_people()
         self.check_statement()
         self.count(self.checkpoint)
@@ -421,7 +443,8 @@ class Check:
 
     def check_files(self) -> None:
         """Each file as it was put in, none taken away, none put to it."""
-        listed = self.said.get("files", {})
+        listed = self.said.get("files")
+        listed = listed if isinstance(listed, dict) else {}
         for name in sorted(set(listed) | set(self.files) - {"manifest"}):
             if name not in self.files:
                 self.say(f"the file {name!r} is missing")
@@ -453,7 +476,11 @@ class Check:
         """Each token against whom it is said to stand for."""
         if "people.json" not in self.files:
             return
-        for opening in json.loads(self.text("people.json")):
+        people = json.loads(self.text("people.json"))
+        if not (isinstance(people, list) and all(map(is_opening, people))):
+            self.say("people.json is no list of tokens, salts and identities")
+            return
+        for opening in people:
             try:
                 is_proved = token_of(opening) == opening["token"]
             except (Bad, ValueError, KeyError, TypeError):
