@@ -51,13 +51,14 @@ def make_app() -> Any:
 
     kind, folder = os.environ["WIRE_KIND"], os.environ.get("WIRE_FOLDER")
     app = fastapi_app() if kind == "fastapi" else raw
-    return FlowAudit(trail=Path(folder) / "t.db").asgi(app) if folder else app
+    policy = os.environ.get("WIRE_POLICY")
+    return FlowAudit(trail=Path(folder) / "t.db", policy=policy).asgi(app) if folder else app
 
 
 class Server:
     """One uvicorn on a loopback port of its own; ends with the block."""
 
-    def __init__(self, kind: str, *, captured: bool, log: bool) -> None:
+    def __init__(self, kind: str, *, captured: bool, log: bool, policy: Path | None = None) -> None:
         self.folder = tempfile.mkdtemp()
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -65,6 +66,8 @@ class Server:
         env = {**os.environ, "WIRE_KIND": kind}
         if captured:
             env["WIRE_FOLDER"] = self.folder
+        if policy is not None:
+            env["WIRE_POLICY"] = str(policy)
         command = ["taskset", "-c", "0", sys.executable, "-m", "uvicorn", "--factory"]
         command += ["benchmarks.wire:make_app", "--host", "127.0.0.1", "--port", str(self.port)]
         command += ["--http", "httptools", "--loop", "uvloop", "--no-proxy-headers"]
@@ -83,16 +86,23 @@ class Server:
         raise RuntimeError("the server did not start")
 
     def rate(self, path: str) -> float:
+        match = RATE.search(self.load(path))
+        assert match is not None
+        return float(match[1])
+
+    def load(self, path: str, connections: int = CONNECTIONS) -> str:
+        """What wrk says of some seconds."""
         url = f"http://127.0.0.1:{self.port}{path}"
-        load = ["taskset", "-c", "1", "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s"]
+        load = ["taskset", "-c", "1", "wrk", "-t1", f"-c{connections}", f"-d{SECONDS}s"]
         headers = ["-H", "User-Agent: Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0"]
         headers += ["-H", "Accept: text/html"]
-        out = subprocess.run(
-            [*load, *headers, url], check=True, capture_output=True, text=True, timeout=60
+        return subprocess.run(
+            [*load, "--latency", *headers, url],
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=60,
         ).stdout
-        match = RATE.search(out)
-        assert match is not None, out
-        return float(match[1])
 
     def end(self) -> None:
         self.process.send_signal(signal.SIGTERM)
