@@ -417,10 +417,10 @@ class Check:
         if len(here) != len(self.events):
             self.say("an event is there twice")
         named = self.said.get("seqs")
-        for seq in named if isinstance(named, list) else [None]:
-            if type(seq) is not int or seq not in here:
+        for place in named if isinstance(named, list) else [None]:
+            if type(place) is not int or place not in here:
                 what = "the manifest names it, and it is not here"
-                self.say(what, seq if type(seq) is int else None)
+                self.say(what, place if type(place) is int else None)
                 break
         self.check_people()
         self.check_statement()
