@@ -3,7 +3,7 @@
 import platform
 from importlib import metadata
 
-from . import capture, frameworks, importing, memory, postgres, reading, trail, wire
+from . import archive, capture, frameworks, importing, memory, postgres, reading, trail, wire
 
 NAMED = (
     "flowaudit",
@@ -31,7 +31,8 @@ def main() -> None:
             print(f"  {name} {metadata.version(name)}")
         except metadata.PackageNotFoundError:
             print(f"  {name} is not installed")
-    for benchmark in (capture, frameworks, wire, trail, memory, reading, importing, postgres):
+    parts = (capture, frameworks, wire, trail, memory, reading, importing, postgres, archive)
+    for benchmark in parts:
         print()
         benchmark.main()
 

@@ -21,8 +21,8 @@ __all__ = ["DAY_US", "Gathered", "gather"]
 
 DAY_US: Final = 86_400_000_000
 
-FILE_TILES: Final = 512
-"""Tiles of one file at most: 131,072 entries, so that a file fits into memory."""
+FILE_TILES: Final = 256
+"""Tiles of one file at most: 65,536 entries, so that a file fits into memory."""
 
 FILE_BYTES: Final = 256 * 1024 * 1024
 """Text of one file's entries at most, but for the last tile."""

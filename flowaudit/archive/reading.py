@@ -6,13 +6,14 @@ from typing import Self
 
 from ..errors import ArchiveError
 from ..event import Entry
-from ..proofs.merkle import TILE_WIDTH
+from ..proofs.merkle import HASH_BYTES, TILE_WIDTH
 from ..trail.forgetting import names_any
-from ..trail.plain import StoredRow
+from ..trail.plain import Plain
 from ..trail.ranges import Away, Range
 from ..trail.store import ReadableTrail
-from .parquet import ArchiveFile, leaves_of
+from .parquet import ArchiveFile
 from .places import ArchivePlace
+from .survey import Survey, Surveyor, check_facts, find_file
 
 __all__ = ["ArchivedTrail", "open_range", "with_archives"]
 
@@ -22,19 +23,11 @@ def open_range(places: Sequence[ArchivePlace], one: Range, origin: str) -> Archi
 
     Raises `ArchiveError` if none has, or if it is another file than the trail means.
     """
-    for place in places:
-        if place.has(one.file):
-            found = ArchiveFile(place.read(one.file), one.file)
-            facts = found.facts
-            if (facts.first, facts.last, facts.origin) != (one.first, one.last, origin):
-                raise ArchiveError(f"{one.file} is of another range or trail than it should be")
-            return found
-    named = " nor ".join(place.text for place in places)
-    raise ArchiveError(f"{one.file} is not in {named}")
+    return check_facts(ArchiveFile(find_file(places, one), one.file), one.first, one.last, origin)
 
 
 def with_archives(
-    places: Sequence[ArchivePlace], *, is_lenient: bool = True
+    places: Sequence[ArchivePlace], *, is_lenient: bool = True, processes: int = 0
 ) -> Callable[[ReadableTrail], ReadableTrail]:
     """What a trail is read through, so that archives at these places are read too.
 
@@ -42,7 +35,7 @@ def with_archives(
     """
     if not places:
         return lambda reader: reader
-    return lambda reader: ArchivedTrail(reader, places, is_lenient=is_lenient)
+    return lambda reader: ArchivedTrail(reader, places, is_lenient=is_lenient, processes=processes)
 
 
 class ArchivedTrail:
@@ -55,10 +48,16 @@ class ArchivedTrail:
         places: where the files are looked for, in order.
         is_lenient: whether a range whose file can't be read is taken as away instead, and told
             of in `faults`.
+        processes: how many more look through the files.
     """
 
     def __init__(
-        self, reader: ReadableTrail, places: Sequence[ArchivePlace], *, is_lenient: bool = False
+        self,
+        reader: ReadableTrail,
+        places: Sequence[ArchivePlace],
+        *,
+        is_lenient: bool = False,
+        processes: int = 0,
     ) -> None:
         self._reader = reader
         self._places = places
@@ -66,8 +65,9 @@ class ArchivedTrail:
         self.size, self.frontier, self.ranges = reader.size, reader.frontier, reader.ranges
         self.away = Away([each for each in self.ranges if each.state == "pruned"])
         self._faults: dict[int, str] = {}  # by the first entry that should be in a file
-        self._leaves: dict[int, list[bytes]] = {}  # of the file that was read last
         self._stored = Away(self.ranges)
+        there = [each for each in self.ranges if each.state != "pruned"]
+        self._surveyor = Surveyor(places, there, reader.origin, processes)
 
     def __enter__(self) -> Self:
         return self
@@ -126,32 +126,48 @@ class ArchivedTrail:
     def _load(self, one: Range) -> list[Entry]:
         """The entries of a range's file; none, and a fault, if that can't be read."""
         try:
-            entries = open_range(self._places, one, self.origin).entries()
+            return open_range(self._places, one, self.origin).entries()
         except ArchiveError as error:
-            if not self._is_lenient:
-                raise
-            self._faults[one.first] = str(error)
-            lost = [*self.away.ranges, one]
-            self.away = Away(sorted(lost, key=lambda each: each.first))
+            self._give_up(one, error)
             return []
-        self._leaves = {one.first: leaves_of(entries)}
-        return entries
 
-    def tile_rows(self, idx: int) -> Sequence[StoredRow] | None:
-        """The rows under a level-0 tile at once, where the trail has them itself."""
-        if self._stored.range_of(idx * TILE_WIDTH):
+    def _survey(self, one: Range) -> Survey | None:
+        try:
+            return self._surveyor.of(one)
+        except ArchiveError as error:
+            self._give_up(one, error)
             return None
-        return self._reader.tile_rows(idx)
+
+    def _give_up(self, one: Range, error: ArchiveError) -> None:
+        """Take a range as away."""
+        if not self._is_lenient:
+            raise error
+        self._faults[one.first] = str(error)
+        lost = [*self.away.ranges, one]
+        self.away = Away(sorted(lost, key=lambda each: each.first))
+
+    def plain_tile(self, idx: int) -> Plain | None:
+        """What the entries under a full level-0 tile tell, if they are plainly those whose hashes
+        the tile has, or for archived ones the tile above.
+        """
+        one = self._stored.range_of(idx * TILE_WIDTH)
+        if one is None:
+            return self._reader.plain_tile(idx)
+        found = None if self.away.range_of(one.first) else self._survey(one)
+        if found is None:
+            return None
+        at = idx - one.first // TILE_WIDTH
+        above, place = divmod(idx, TILE_WIDTH)
+        kept = (self._reader.tile(1, above) or b"")[place * HASH_BYTES : (place + 1) * HASH_BYTES]
+        return found.plain[at] if found.roots[at] == kept else None
 
     def tile(self, level: int, idx: int) -> bytes | None:
         """A tile's hashes: as stored, or for archived leaves as their columns make them."""
         one = self._stored.range_of(idx * TILE_WIDTH) if level == 0 else None
         if one is None or self.away.range_of(one.first):
             return self._reader.tile(level, idx)
-        if one.first not in self._leaves and not self._load(one):
-            return None
-        at = idx * TILE_WIDTH - one.first
-        return b"".join(self._leaves[one.first][at : at + TILE_WIDTH])
+        found = self._survey(one)
+        return None if found is None else found.tile(idx - one.first // TILE_WIDTH)
 
     def last_seq(self) -> int:
         """The highest seq of an entry, wherever it stands; -1 if there is none."""
@@ -182,4 +198,5 @@ class ArchivedTrail:
 
     def close(self) -> None:
         """End the reading."""
+        self._surveyor.close()
         self._reader.close()

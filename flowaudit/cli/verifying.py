@@ -27,6 +27,10 @@ SHOWN = 20
 """Problems shown in text; JSON has all."""
 
 
+PROCESSES = min(2, os.cpu_count() or 1)
+"""Processes that look through archives beside this one."""
+
+
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command."""
     parser = commands.add_parser(
@@ -77,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
         cosigners=load_keys(args.cosigner),
         roots=[root for path in args.tsa_root for root in load_roots(path)],
         since=_last_time(args.incremental) if args.incremental else None,
-        beside=with_archives(archive_places(args)),
+        beside=with_archives(archive_places(args), processes=PROCESSES),
     )
     if args.incremental and found.ok:
         _write_new(args.incremental, found.checkpoint)

@@ -46,13 +46,16 @@ class Plain:
     """
     sealed: list[int] = field(default_factory=list)
     """Entries without their personal part."""
+    leaves: list[bytes] = field(default_factory=list)
+    """Their leaf hashes, if they were asked for."""
     telling: list[Entry] = field(default_factory=list)
     """Entries that speak of others: gaps, erasures."""
 
 
-def plain_tile(rows: Iterable[StoredRow], tile: bytes, first: int) -> Plain | None:
+def plain_tile(rows: Iterable[StoredRow], tile: bytes | None, first: int) -> Plain | None:
     """What the rows under a full tile say, the first of them at `first`; `None` if they are not
     plainly those whose hashes the tile holds, in order and numbered in order, or tell of keys.
+    Without a tile their leaves are given back, for the caller to judge.
     """
     found, expected = Plain(), first
     leaves: list[bytes] = []
@@ -92,5 +95,8 @@ def plain_tile(rows: Iterable[StoredRow], tile: bytes, first: int) -> Plain | No
                 found.telling.append(Entry(seq=seq, core=core))
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
-    is_whole = expected == first + TILE_WIDTH
-    return found if is_whole and b"".join(leaves) == tile else None
+    if expected != first + TILE_WIDTH or (tile is not None and b"".join(leaves) != tile):
+        return None
+    if tile is None:
+        found.leaves = leaves
+    return found

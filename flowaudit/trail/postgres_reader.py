@@ -183,7 +183,7 @@ class PostgresReader:
             self._tiles[level] = first, end, block
         return (block[idx] or b"") if idx in block else None
 
-    def tile_rows(self, idx: int) -> None:
+    def plain_tile(self, idx: int) -> None:
         """None: entries come in larger pages anyway."""
 
     def tile_count(self) -> int:

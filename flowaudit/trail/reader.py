@@ -17,7 +17,7 @@ from ..proofs.merkle import TILE_WIDTH
 from ..vault.guard import SQLITE_ERRORS, error_code
 from .forgetting import names_any
 from .paths import check_is_trail, read_only_uri, trail_error
-from .plain import StoredRow
+from .plain import Plain, StoredRow, plain_tile
 from .ranges import Away, Range, ranges_from
 
 __all__ = ["TrailReader"]
@@ -238,7 +238,14 @@ class TrailReader:
             raise trail_error(error, self.path) from error
         return found
 
-    def tile_rows(self, idx: int) -> list[StoredRow] | None:
+    def plain_tile(self, idx: int) -> Plain | None:
+        """What the entries under a full level-0 tile tell, if they are plainly those it holds."""
+        if self.away.range_of(idx * TILE_WIDTH):
+            return None
+        rows = self._tile_rows(idx)
+        return plain_tile(rows, self.tile(0, idx) or b"", idx * TILE_WIDTH) if rows else None
+
+    def _tile_rows(self, idx: int) -> list[StoredRow] | None:
         """The rows under a level-0 tile as they are stored; `None` if one of them is too large."""
         first = idx * TILE_WIDTH
         try:

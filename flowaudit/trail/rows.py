@@ -14,7 +14,6 @@ from .forgetting import erased_ranges
 from .keychain import KeyFacts
 from .marks import Marks
 from .numbering import Numbering, merged, uncovered
-from .plain import plain_tile
 from .ranges import Away, Range
 from .store import ReadableTrail
 from .verification import Problem
@@ -100,10 +99,9 @@ class Rows:
         it could be taken in one go.
         """
         reader, numbering = self._reader, self.numbering
-        if first % TILE_WIDTH or first + TILE_WIDTH > reader.size or self._dropped.range_of(first):
+        if first % TILE_WIDTH or first + TILE_WIDTH > reader.size or reader.away.range_of(first):
             return None
-        rows = reader.tile_rows(first // TILE_WIDTH)
-        plain = rows and plain_tile(rows, reader.tile(0, first // TILE_WIDTH) or b"", first)
+        plain = reader.plain_tile(first // TILE_WIDTH)
         if not plain or not all(numbering.follows(s, run[0]) for s, run in plain.runs.items()):
             return None
         for source, (n, last, seq) in plain.runs.items():

@@ -12,7 +12,7 @@ from ..event import Entry
 from ..proofs.note import VerifierKey
 from .forgetting import ErasureNote
 from .paths import TrailPaths
-from .plain import StoredRow
+from .plain import Plain
 from .ranges import Away, Range
 
 __all__ = ["ReadableTrail", "Records", "WritableTrail"]
@@ -206,9 +206,9 @@ class ReadableTrail(Protocol):
     def tile(self, level: int, idx: int) -> bytes | None:
         """A tile's hashes as stored."""
 
-    def tile_rows(self, idx: int) -> "Sequence[StoredRow] | None":
-        """The rows under a level-0 tile as they are stored, at once; `None` if this store is no
-        quicker at that than with entries.
+    def plain_tile(self, idx: int) -> Plain | None:
+        """What the entries under a full level-0 tile tell, if they are plainly those whose hashes
+        are recorded; `None` if they need a closer look, or this store is no quicker at that.
         """
 
     def tile_count(self) -> int:

@@ -1,0 +1,117 @@
+"""What an archive costs: bytes an event by column, how fast it is written and verified, memory.
+
+Traffic is that of `traffic.py`, without trace ids. Archiving and verifying run as commands, each
+in a process of its own, so that what they need at most is theirs alone.
+"""
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from flowaudit.trail.sqlite import Trail
+
+from .traffic import traffic
+
+SMALL, LARGE = 1_000_000, 3_000_000
+GROUP = 5_000
+GOAL_BYTES, GOAL_SALT, GOAL_VERIFIED = 60, 16, 300_000
+
+MEASURED = """
+import resource, sys, time
+from flowaudit.cli import main
+if __name__ == "__main__":
+    begun = time.perf_counter()
+    status = main(sys.argv[1:])
+    seconds = time.perf_counter() - begun
+    mine, theirs = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    print(f"MEASURED {status} {seconds} {mine} {theirs}")
+"""
+
+
+def grow(trail: Path, count: int) -> None:
+    with Trail(trail) as writer:
+        groups: dict[str, list[tuple[bytes, bytes]]] = {}
+        numbers: Counter[str] = Counter()
+        for at, (core, personal, source) in enumerate(traffic(count), 1):
+            groups.setdefault(source, []).append((core, personal))
+            if at % GROUP == 0 or at == count:
+                for each, records in groups.items():
+                    numbers[each] += len(records)
+                    writer.append(records, each, numbers[each])
+                groups = {}
+
+
+def measured(folder: Path, *command: str) -> tuple[float, float, float]:
+    """Seconds, and the most MiB that the command and the processes it started have needed."""
+    script = folder / "measured.py"
+    script.write_text(MEASURED)
+    done = subprocess.run(
+        [sys.executable, str(script), *command], capture_output=True, text=True, timeout=3_600
+    )
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    _, status, seconds, mine, theirs = done.stdout.rstrip().splitlines()[-1].split()
+    if status != "0":
+        raise RuntimeError(f"{command}: {done.stdout}{done.stderr}")
+    return float(seconds), int(mine) / 1024, int(theirs) / 1024
+
+
+def by_column(place: Path, events: int) -> None:
+    sizes: Counter[str] = Counter()
+    for file in place.iterdir():
+        footer = pq.ParquetFile(file).metadata
+        total = 0
+        for group in range(footer.num_row_groups):
+            for at in range(footer.num_columns):
+                column = footer.row_group(group).column(at)
+                sizes[column.path_in_schema.split(".")[0]] += column.total_compressed_size
+                total += column.total_compressed_size
+        sizes["footer"] += file.stat().st_size - total
+    each = sum(sizes.values()) / events
+    verdict = "reached" if each <= GOAL_BYTES else "NOT reached"
+    print(
+        f"archived: {each:.1f} bytes an event, of which {sizes['salt'] / events:.1f} are salt;"
+        f" goal {GOAL_BYTES} with {GOAL_SALT} of salt: {verdict}"
+    )
+    shown = [(name, size / events) for name, size in sizes.most_common() if size / events >= 0.05]
+    for name, size in shown:
+        print(f"  {name:<12} {size:6.2f}")
+    print(f"  {'the rest':<12} {each - sum(size for _, size in shown):6.2f}")
+
+
+def one(folder: Path, events: int, *, has_columns: bool) -> None:
+    trail, place = folder / "t.db", folder / "archive"
+    begun = time.perf_counter()
+    grow(trail, events)
+    print(f"{events:,} events, made in {time.perf_counter() - begun:.0f} s:")
+    plain_s, *_ = measured(folder, "verify", "--trail", str(trail))
+    size = trail.stat().st_size / events
+    print(f"  in the trail: {size:.0f} bytes an event, verified at {events / plain_s:,.0f} events/s")
+    seconds, peak, _ = measured(folder, "archive", "--trail", str(trail), "--to", str(place))
+    archived = sum(pq.ParquetFile(file).metadata.num_rows for file in place.iterdir())
+    print(f"  archive: {archived / seconds:,.0f} events/s, at most {peak:.0f} MiB")
+    seconds, peak, more = measured(
+        folder, "verify", "--trail", str(trail), "--archive", str(place)
+    )
+    verdict = "reached" if events / seconds >= GOAL_VERIFIED else "NOT reached"
+    print(
+        f"  verify from the columns: {events / seconds:,.0f} events/s; goal {GOAL_VERIFIED:,}:"
+        f" {verdict}; at most {peak:.0f} MiB, and {more:.0f} MiB in each of two processes beside"
+    )
+    if has_columns:
+        by_column(place, archived)
+
+
+def main() -> None:
+    for events in (SMALL, LARGE):
+        with tempfile.TemporaryDirectory() as folder:
+            one(Path(folder), events, has_columns=events == SMALL)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
