@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow.parquet as pq
 
@@ -28,8 +29,9 @@ if __name__ == "__main__":
     begun = time.perf_counter()
     status = main(sys.argv[1:])
     seconds = time.perf_counter() - begun
-    mine, theirs = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    print(f"MEASURED {status} {seconds} {mine} {theirs}")
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    cpu = sum(each.ru_utime + each.ru_stime for each in used)
+    print("MEASURED", status, seconds, cpu, *(each.ru_maxrss for each in used))
 """
 
 
@@ -46,8 +48,20 @@ def grow(trail: Path, count: int) -> None:
                 groups = {}
 
 
-def measured(folder: Path, *command: str) -> tuple[float, float, float]:
-    """Seconds, and the most MiB that the command and the processes it started have needed."""
+class Measured(NamedTuple):
+    seconds: float
+    cpu_s: float
+    mib: float
+    """The most that the command itself has needed."""
+    more_mib: float
+    """The most that one of the processes has needed which it started."""
+
+    def rate(self, events: int) -> str:
+        each = self.cpu_s / events * 1_000_000
+        return f"{events / self.seconds:,.0f} events/s ({each:.1f} µs CPU an event)"
+
+
+def measured(folder: Path, *command: str) -> Measured:
     script = folder / "measured.py"
     script.write_text(MEASURED)
     done = subprocess.run(
@@ -55,10 +69,10 @@ def measured(folder: Path, *command: str) -> tuple[float, float, float]:
     )
     if done.returncode:
         raise RuntimeError(done.stderr)
-    _, status, seconds, mine, theirs = done.stdout.rstrip().splitlines()[-1].split()
+    _, status, seconds, cpu, mine, theirs = done.stdout.rstrip().splitlines()[-1].split()
     if status != "0":
         raise RuntimeError(f"{command}: {done.stdout}{done.stderr}")
-    return float(seconds), int(mine) / 1024, int(theirs) / 1024
+    return Measured(float(seconds), float(cpu), int(mine) / 1024, int(theirs) / 1024)
 
 
 def by_column(place: Path, events: int) -> None:
@@ -89,19 +103,17 @@ def one(folder: Path, events: int, *, has_columns: bool) -> None:
     begun = time.perf_counter()
     grow(trail, events)
     print(f"{events:,} events, made in {time.perf_counter() - begun:.0f} s:")
-    plain_s, *_ = measured(folder, "verify", "--trail", str(trail))
+    found = measured(folder, "verify", "--trail", str(trail))
     size = trail.stat().st_size / events
-    print(f"  in the trail: {size:.0f} bytes an event, verified at {events / plain_s:,.0f} events/s")
-    seconds, peak, _ = measured(folder, "archive", "--trail", str(trail), "--to", str(place))
+    print(f"  in the trail: {size:.0f} bytes an event; verify {found.rate(events)}")
+    found = measured(folder, "archive", "--trail", str(trail), "--to", str(place))
     archived = sum(pq.ParquetFile(file).metadata.num_rows for file in place.iterdir())
-    print(f"  archive: {archived / seconds:,.0f} events/s, at most {peak:.0f} MiB")
-    seconds, peak, more = measured(
-        folder, "verify", "--trail", str(trail), "--archive", str(place)
-    )
-    verdict = "reached" if events / seconds >= GOAL_VERIFIED else "NOT reached"
+    print(f"  archive: {found.rate(archived)}, at most {found.mib:.0f} MiB")
+    found = measured(folder, "verify", "--trail", str(trail), "--archive", str(place))
+    verdict = "reached" if events / found.seconds >= GOAL_VERIFIED else "NOT reached"
+    print(f"  verify from the columns: {found.rate(events)}; goal {GOAL_VERIFIED:,}: {verdict};")
     print(
-        f"  verify from the columns: {events / seconds:,.0f} events/s; goal {GOAL_VERIFIED:,}:"
-        f" {verdict}; at most {peak:.0f} MiB, and {more:.0f} MiB in each of two processes beside"
+        f"    at most {found.mib:.0f} MiB, {found.more_mib:.0f} MiB in each of two more processes"
     )
     if has_columns:
         by_column(place, archived)

@@ -74,26 +74,30 @@ def gather(reader: ReadableTrail, before: int, now: int) -> Gathered | None:
         start = -(-first // TILE_WIDTH) * TILE_WIDTH
         latest = max((r.last_ts for r in reader.ranges if r.last < first), default=0)
         made = _Range(start, min(latest, now))
-        for tile in _tiles(reader, start, last):
-            if not made.takes(tile, before, now):
+        for tile, leaves in _tiles(reader, start, last):
+            if not made.takes(tile, leaves, before, now):
                 break
         if made.count:
             return made.gathered(reader.origin, note)
     return None
 
 
-def _tiles(reader: ReadableTrail, start: int, last: int) -> Iterator[list[Entry]]:
+def _tiles(
+    reader: ReadableTrail, start: int, last: int
+) -> Iterator[tuple[list[Entry], list[bytes]]]:
+    """Whole tiles' entries and their leaves, each of which is held against its tile."""
     entries = reader.entries(start, last)
     for first in range(start, last + 2 - TILE_WIDTH, TILE_WIDTH):
         tile = list(islice(entries, TILE_WIDTH))
         if [entry.seq for entry in tile] != list(range(first, first + TILE_WIDTH)):
             raise TrailError(f"an entry from {first} on is missing: run flowaudit verify")
         stored = reader.tile(0, first // TILE_WIDTH) or b""
-        for seq, leaf in enumerate(leaves_of(tile), first):
+        leaves = leaves_of(tile)
+        for seq, leaf in enumerate(leaves, first):
             at = seq % TILE_WIDTH * len(leaf)
             if stored[at : at + len(leaf)] != leaf:
                 raise TrailError(f"entry {seq} was changed: run flowaudit verify")
-        yield tile
+        yield tile, leaves
 
 
 class _Range:
@@ -112,7 +116,7 @@ class _Range:
         self._telling = Telling()
         self._personal = 0
 
-    def takes(self, tile: list[Entry], before: int, now: int) -> bool:
+    def takes(self, tile: list[Entry], leaves: list[bytes], before: int, now: int) -> bool:
         """Take a tile in, unless the range ends before it."""
         moments = [ts for entry in tile if (ts := _ts(entry.core)) is not None]
         latest = max([self._latest, *(ts for ts in moments if ts <= now)])
@@ -130,7 +134,7 @@ class _Range:
             self._telling.see(entry.seq, entry.core)
             self._bytes += len(entry.core) + len(entry.personal or b"")
             self._personal += entry.personal is not None
-        self._leaves += leaves_of(tile)
+        self._leaves += leaves
         self._waiting += tile
         if len(self._waiting) >= CHUNK_TILES * TILE_WIDTH:
             self._settle()

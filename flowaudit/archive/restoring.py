@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from ..errors import ArchiveError
 from ..event import Entry
-from ..proofs.merkle import TILE_WIDTH, tree_root
+from ..proofs.merkle import TILE_WIDTH, Tree
 from ..trail.opening import open_reader
 from ..trail.ranges import Range
 from ..trail.store import ReadableTrail, WritableTrail
@@ -81,7 +81,9 @@ def check_leaves(reader: ReadableTrail, one: Range, leaves: list[bytes]) -> None
     for at in range(0, len(leaves), TILE_WIDTH):
         parent, place = divmod((one.first + at) // TILE_WIDTH, TILE_WIDTH)
         kept = (reader.tile(1, parent) or b"")[place * 32 : place * 32 + 32]
-        if tree_root(leaves[at : at + TILE_WIDTH]) != kept:
+        tree = Tree()
+        tree.extend(leaves[at : at + TILE_WIDTH])
+        if tree.root() != kept:
             raise ArchiveError(f"{one.file} was changed: an entry from {one.first + at} on")
 
 
