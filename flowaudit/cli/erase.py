@@ -18,6 +18,7 @@ from ..trail.ranges import Range
 from ..trail.store import WritableTrail
 from ..vault.base import AnyVault
 from ..vault.erasure import Person, begin_erasure, end_erasure, hold_of
+from ..vault.place import DatabaseUrl, is_database
 from .options import add_format, add_trail, asker, trail_paths
 from .output import print_json, print_table
 from .persons import (
@@ -112,9 +113,14 @@ def _is_confirmed(paths: TrailPaths, person: Person) -> bool:
 
 
 def _truncate(paths: TrailPaths, trail: WritableTrail, vault: AnyVault) -> list[str]:
-    """Empty both write-ahead logs; the files whose log a reader keeps from that."""
+    """Empty both stores' logs; files whose log a reader keeps from that, and databases whose dead
+    rows this log-in may not give up.
+    """
     done = ((paths.trail, trail.truncate_log()), (paths.vault, vault.truncate_log()))
-    return [f"{path}-wal" for path, is_empty in done if not is_empty]
+    names = [
+        str(p) if isinstance(p, DatabaseUrl) else f"{p}-wal" for p, is_done in done if not is_done
+    ]
+    return [*dict.fromkeys(names)]
 
 
 def _print(person: Person, done: _Done, fmt: str) -> None:
@@ -141,6 +147,12 @@ def _print(person: Person, done: _Done, fmt: str) -> None:
         )
     waiting = done.waiting
     for path in done.blocked:
+        if is_database(path):
+            print(
+                f"PostgreSQL keeps erased bytes in dead rows until VACUUM; the owner of {path}"
+                " may run it at once: VACUUM flowaudit.event, flowaudit_vault.person"
+            )
+            continue
         print(
             f"A reader holds on to {path}: erased bytes may stand there until it ends."
             f" Then run: flowaudit erase {person.tokens[0]}"

@@ -418,7 +418,7 @@ def test_an_officer_holds_releases_exports_and_erases(
     assert main(["subject", ANN, "-o", str(tmp_path / "ann.json"), *given]) == 0
     assert len(json.loads((tmp_path / "ann.json").read_text())["events"]) == 20
     assert main(["erase", ANN, "--yes", *given]) == 0
-    capsys.readouterr()
+    assert "dead rows until VACUUM" in capsys.readouterr().out
     assert main(["who", token, *given]) == 2
     assert "was erased" in capsys.readouterr().err
     assert verify_trail(TrailPaths.of(filled("auditor"))).ok
