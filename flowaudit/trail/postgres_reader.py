@@ -4,8 +4,10 @@ What a log-in may not see is not there: with the role `flowaudit_product` no ent
 part, with `flowaudit_security` none has a salt. Tiles, checkpoints and sources are the auditor's.
 """
 
+from bisect import bisect_left
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, suppress
+from operator import itemgetter
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -14,16 +16,21 @@ from psycopg import errors
 
 from ..errors import NotATrailError, TrailError
 from ..event import Entry
+from ..proofs.merkle import TILE_WIDTH
 from ..vault.link import Link
 from ..vault.place import DatabaseUrl
 from .forgetting import names_any
+from .plain import Plain, StoredRow, plain_tile
 from .postgres import ANSWER_S, postgres_error
 from .ranges import Away, ranges_from
 
 __all__ = ["PostgresReader"]
 
 RANGE: Final = 20_000
-"""Entries fetched in one query."""
+"""Entries fetched in one query at most."""
+
+FIRST_RANGE: Final = 500
+"""Entries fetched first, for whoever wants no more."""
 
 MAX_VALUE_BYTES: Final = 1024 * 1024
 """Nothing of ours is as large: a core and a personal part have at most 160 KiB together."""
@@ -59,6 +66,7 @@ class PostgresReader:
         self.url = url
         self._link = Link(url, timeout_s=ANSWER_S, idle_s=0)
         self._open = ExitStack()
+        self._page: tuple[int, list[Any]] = (-TILES * TILE_WIDTH, [])  # its first seq, its rows
         self._tiles: dict[int, tuple[int, int, dict[int, bytes | None]]] = {}  # by level
         try:
             self._db = self._open.enter_context(self._link.transaction(_SNAPSHOT))
@@ -116,18 +124,18 @@ class PostgresReader:
             yield from self._piece(*piece)
 
     def _piece(self, first: int, end: int) -> Iterator[Entry]:
-        above = first - 1
+        above, count = first - 1, FIRST_RANGE
         while True:
             rows = self._all(
                 f"SELECT {self._columns} FROM flowaudit.event"
                 " WHERE seq > %s AND seq <= %s ORDER BY seq LIMIT %s",
-                (above, end, RANGE),
+                (above, end, count),
             )
             for seq, core, personal, salt, sealed in rows:
                 yield Entry(seq=seq, core=core or b"", personal=personal, salt=salt, sealed=sealed)
-            if len(rows) < RANGE:
+            if len(rows) < count:
                 return
-            above = rows[-1][0]
+            above, count = rows[-1][0], min(count * 4, RANGE)
 
     def entries_of(
         self, tokens: Collection[str], first: int = 0, end: int | None = None
@@ -183,8 +191,25 @@ class PostgresReader:
             self._tiles[level] = first, end, block
         return (block[idx] or b"") if idx in block else None
 
-    def plain_tile(self, idx: int) -> None:
-        """None: entries come in larger pages anyway."""
+    def plain_tile(self, idx: int) -> Plain | None:
+        """What the entries under a full level-0 tile tell, if they are plainly those it holds."""
+        if self.away.range_of(idx * TILE_WIDTH):
+            return None
+        return plain_tile(self._tile_rows(idx), self.tile(0, idx) or b"", idx * TILE_WIDTH)
+
+    def _tile_rows(self, idx: int) -> list[StoredRow]:
+        """The rows under a level-0 tile as they are stored; fetched for many tiles at once."""
+        first = idx * TILE_WIDTH
+        page_first, page = self._page
+        if not page_first <= first < page_first + TILES * TILE_WIDTH:
+            page = self._all(
+                f"SELECT {self._columns} FROM flowaudit.event"
+                " WHERE seq >= %s AND seq < %s ORDER BY seq",
+                (first, first + TILES * TILE_WIDTH),
+            )
+            self._page = first, page
+        start = bisect_left(page, first, key=itemgetter(0))
+        return page[start : bisect_left(page, first + TILE_WIDTH, start, key=itemgetter(0))]
 
     def tile_count(self) -> int:
         """How many tiles are stored."""
