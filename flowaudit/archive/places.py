@@ -70,7 +70,7 @@ def open_place(given: str | os.PathLike[str], *, is_new: bool = False) -> Archiv
         return _Store(text)
     folder = Path(urlsplit(text).path if _URL.match(text) else text).absolute()
     if is_new:
-        _guarded(str(folder), lambda: folder.mkdir(mode=0o700, exist_ok=True))
+        _guarded(str(folder), lambda: _make(folder))
     if not folder.is_dir():
         raise ArchiveError(f"there is no folder {folder} for archives")
     return _Folder(folder)
@@ -204,6 +204,13 @@ def _checked(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise ArchiveError(f"{name!r:.60} is no name of an archive's file")
     return name
+
+
+def _make(folder: Path) -> None:
+    """Make a folder if need be, durably: rows are deleted for what is written into it."""
+    if not folder.exists():
+        folder.mkdir(mode=0o700)
+        _sync_folder(folder.parent)
 
 
 def _sync_folder(folder: Path) -> None:
