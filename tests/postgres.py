@@ -82,9 +82,12 @@ class Server:
 
     def start(self) -> None:
         """Start, and wait until it answers."""
+        # it ends with these tests, also if nothing of theirs can end it any more
+        setpriv = shutil.which("setpriv")
+        tie = [setpriv, "--pdeathsig", "QUIT", "--"] if setpriv else []
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [self._bin / "postgres", "-D", self.folder / "data"],
+                [*tie, self._bin / "postgres", "-D", self.folder / "data"],
                 stdout=subprocess.DEVNULL,
                 stderr=log,
                 cwd=self.folder,
