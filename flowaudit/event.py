@@ -93,7 +93,7 @@ ACTIONS: Final[Mapping[str, frozenset[str]]] = {
     "change": frozenset({"create", "update", "delete"}),
     "ops": frozenset({"cosign", "deploy", "environment", "manual", "erase", "key", "prune"}),
     "access": frozenset({"read", "export"}),
-    "process": frozenset({"start", "stop", "heartbeat"}),
+    "process": frozenset({"start", "stop", "heartbeat", "key"}),
     "outbound": frozenset(),
     "note": frozenset(),
     "gap": frozenset(),

@@ -36,7 +36,7 @@ class Clock:
 def recorded_events(audit: FlowAudit, *kinds: str) -> list[dict[str, Any]]:
     """What an audit has recorded so far, as flat events in order of `seq`.
 
-    Without `kinds`, all but `process` events and those that tell of signing keys. Waits until
+    Without `kinds`, all but `process` events. Waits until
     everything captured is in the trail; raises `TimeoutError` if that takes over ten seconds.
     """
     if not audit.flush():
@@ -47,4 +47,4 @@ def recorded_events(audit: FlowAudit, *kinds: str) -> list[dict[str, Any]]:
         flat = [flat_event(entry) for entry in reader.entries()]
     if kinds:
         return [event for event in flat if event["kind"] in kinds]
-    return [e for e in flat if e["kind"] != "process" and e.get("action") != "key"]
+    return [event for event in flat if event["kind"] != "process"]

@@ -62,14 +62,14 @@ def audit(make_audit: Callable[..., FlowAudit]) -> FlowAudit:
 
 @pytest.fixture
 def events(trail: Path) -> Callable[..., list[dict[str, Any]]]:
-    """Flat events of the trail; those of processes and keys left out unless asked for."""
+    """Flat events of the trail, process events left out unless asked for."""
 
     def read(*kinds: str) -> list[dict[str, Any]]:
         with open_reader(trail) as reader:
             flat = [flat_event(entry) for entry in reader.entries()]
         if kinds:
             return [event for event in flat if event["kind"] in kinds]
-        return [e for e in flat if e["kind"] != "process" and e.get("action") != "key"]
+        return [event for event in flat if event["kind"] != "process"]
 
     return read
 

@@ -86,7 +86,7 @@ def _told(paths: TrailPaths) -> Iterator[_News]:
                 continue
             core = decode_core(entry.core)
             named = (core.facts or {}).get("key")
-            if core.kind != "ops" or not isinstance(named, dict):
+            if core.kind not in ("ops", "process") or not isinstance(named, dict):
                 continue
             why = (core.facts or {}).get("why")
             for what in ("created", "retired", "revoked"):

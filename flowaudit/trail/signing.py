@@ -57,11 +57,11 @@ class KeyNews:
                 source=self.source,
                 n=1,
                 ts=time.time_ns() // 1_000,
-                kind="ops",
+                kind="ops" if self.ends_another else "process",
                 action="key",
                 actor=actor,
-                actor_kind="user" if actor else "system",
-                outcome="ok",
+                actor_kind=("user" if actor else "system") if self.ends_another else None,
+                outcome="ok" if self.ends_another else None,
                 facts=facts,
             )
         )

@@ -148,7 +148,7 @@ def test_erase_says_what_it_did_and_what_it_cannot(
     said = json.loads(capsys.readouterr().out)
     assert (said["tokens"], said["events"], said["blocked"], said["waiting"]) == ([ann], 3, [], 0)
     assert "backups" in said["out_of_reach"]
-    [_key, event] = events("ops")
+    [event] = events("ops")
     assert event["action"] == "erase"
     assert event["facts"]["why"] == "art. 17"
     assert event["actor_kind"] == "user"
@@ -162,7 +162,7 @@ def test_an_erasure_of_somebody_without_events_is_an_event_too(
     with Vault(TrailPaths.of(written).vault) as vault:
         token = vault.token("user:quiet")
     assert run("erase", "user:quiet", "--yes", trail=written) == 0
-    [_key, event] = events("ops")
+    [event] = events("ops")
     assert event["facts"] == {"erases": {"tokens": [token]}}
     assert verify_trail(written).ok
 

@@ -63,9 +63,7 @@ class Running:
         with TrailReader(trail) as reader:
             new = [flat_event(entry) for entry in reader.entries(self.seen + 1)]
         self.seen = max([self.seen, *(event["seq"] for event in new)])
-        return Readable(self.audit, self.build).read(
-            e for e in new if e["kind"] != "process" and e.get("action") != "key"
-        )
+        return Readable(self.audit, self.build).read(e for e in new if e["kind"] != "process")
 
     def await_events(self, count: int) -> list[dict[str, Any]]:
         """What was recorded since the last time, once there is as much as that.
