@@ -43,7 +43,7 @@ class _Bench:
     def __init__(self, folder: Path, seed: int) -> None:
         self.rng = random.Random(seed)
         self.base = build_base(folder / "base")
-        self.other = build_base(folder / "other", 30)
+        self.other = build_base(folder / "other", 150)
         self.target = folder / "target" / "t.db"
         self.target.parent.mkdir()
         self.files = {

@@ -18,6 +18,7 @@ from flowaudit.event import Core, encode_core
 from flowaudit.proofs.checkpoint import sign_checkpoint
 from flowaudit.proofs.merkle import SALT_BYTES, Tree, frontier_root, leaf_hash, seal, split_hashes
 from flowaudit.trail.numbering import new_source
+from flowaudit.trail.ranges import Telling
 
 from .comparing import State, state_of
 from .trails import Base
@@ -353,6 +354,20 @@ def edit_sources(site: Site) -> None:
     )
 
 
+def claim_pruned(site: Site) -> None:
+    """A full tile of entries is removed, and called pruned as retention would have left it."""
+    telling = Telling()
+    for seq in range(256):
+        telling.see(seq, site.clean.events[seq][0] or b"")
+    site.run("DELETE FROM event WHERE seq < 256")
+    site.run("DELETE FROM tile WHERE level = 0 AND idx = 0")
+    site.run(
+        "INSERT INTO archived (first, last, state, place, file, draft, first_ts, last_ts, told)"
+        " VALUES (0, 255, 'pruned', '', '', '', 1, 2, ?)",
+        telling.text(),
+    )
+
+
 def hostile_schema(site: Site) -> None:
     """Views, triggers, indices and columns that are not ours."""
     site.db.executescript(
@@ -396,6 +411,7 @@ BY_SQL: Final[dict[str, tuple[Mutation, int]]] = {
     "an old head put back": (replay_head, 3),
     "checkpoints forged": (forge_checkpoint, 6),
     "table of sources edited": (edit_sources, 3),
+    "entries called pruned": (claim_pruned, 1),
     "schema changed": (hostile_schema, 1),
 }
 """Name: what is done, and how often beside the others."""

@@ -73,7 +73,7 @@ def newest_note(trail: Path) -> str:
     return str(row[0])
 
 
-def build_base(folder: Path, requests: int = 120) -> Base:
+def build_base(folder: Path, requests: int = 270) -> Base:
     """A trail with several sources, persons, strict requests, an imported log, gaps, holes that
     are told, a hold, two erasures, reads, and several checkpoints.
     """

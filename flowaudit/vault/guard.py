@@ -34,7 +34,7 @@ class ConnectionGuard:
         """Open or not; to be looked at and changed inside only."""
         self._lock = threading.Lock()  # owns `connection` and its use
         self._is_held_for_fork = False
-        self._files: tuple[object, ...] = ()
+        self._files: tuple[object, object] = (None, None)
         _ALL.add(self)
 
     @property
@@ -64,17 +64,15 @@ class ConnectionGuard:
         """Whether file or log are not those any more that the connection has open: they were
         removed or exchanged, and what is written now would be lost. To be asked inside.
         """
-        return self.connection is not None and self._identify() != self._files
+        if self.connection is None:
+            return False
+        file, log = self._identify()
+        if self._files[1] is None:  # the log of a file that was no WAL file before is made late
+            self._files = self._files[0], log
+        return (file, log) != self._files
 
-    def _identify(self) -> tuple[object, ...]:
-        found: list[object] = []
-        for path in (self.path, f"{self.path}-wal"):
-            try:
-                stat = os.stat(path)
-                found.append((stat.st_dev, stat.st_ino))
-            except OSError:
-                found.append(None)
-        return tuple(found)
+    def _identify(self) -> tuple[object, object]:
+        return _inode(self.path), _inode(self.path.with_name(f"{self.path.name}-wal"))
 
     def close(self) -> None:
         """Close the connection, if it is open; to be called inside."""
@@ -98,6 +96,14 @@ class ConnectionGuard:
         self._lock = threading.Lock()
         if self.connection is not None:
             _TAINTED[self.path], self.connection = self.connection, None
+
+
+def _inode(path: Path) -> object:
+    try:
+        stat = os.stat(path)
+    except OSError:
+        return None
+    return stat.st_dev, stat.st_ino
 
 
 def error_code(error: BaseException | None) -> int:

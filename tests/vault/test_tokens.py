@@ -111,3 +111,14 @@ def test_a_vault_that_is_exchanged_while_in_use_is_noticed(vault: Vault, tmp_pat
         assert vault.token("user:1") != before
     with Vault(vault.path) as again:
         assert again.identity(token) == "user:2"
+
+
+def test_a_vault_that_was_restored_without_a_log_is_not_taken_for_exchanged(vault: Vault) -> None:
+    with vault:
+        token = vault.token("user:1")
+    with closing(sqlite3.connect(vault.path)) as db:
+        assert db.execute("PRAGMA journal_mode = DELETE").fetchone() == ("delete",)
+    with Vault(vault.path) as again:
+        assert again.generation() == 0
+        assert again.generation() == 0
+        assert again.identity(token) == "user:1"
