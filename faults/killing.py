@@ -243,6 +243,7 @@ def _judged(name: str, trail: Path, client: _Client, killed: int) -> list[Figure
         if event["kind"] == "gap" and event["facts"].get("why") == "unfinished"
     )
     unanswered = len(client.sent) - len(client.answered)
+    whole.count(open_ones <= unanswered, f"{open_ones} told as open, {unanswered} were at most")
     kept.note = f"{unanswered:,} asked in vain, {open_ones:,} told as open"
     return [kept, whole]
 
