@@ -9,7 +9,6 @@ import pytest
 from faults.trails import build_base, build_clean, plain_copy
 from flowaudit.event import Core, encode_core
 from flowaudit.proofs.merkle import NOT_SEALED, TILE_WIDTH
-from flowaudit.trail import rows
 from flowaudit.trail.check import verify_trail
 from flowaudit.trail.plain import StoredRow, plain_tile
 from flowaudit.trail.reader import TrailReader
@@ -31,7 +30,7 @@ def second(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[StoredRow], b
             pairs = [(core, b'{"path":"/x"}' if i % 3 else b"") for i, core in enumerate(cores)]
             writer.append(pairs[at : at + 100], "s" * 26, at + 100, running="boot")
     with TrailReader(trail) as reader:
-        found, tile = reader.tile_rows(1), reader.tile(0, 1)
+        found, tile = reader._tile_rows(1), reader.tile(0, 1)
     assert found is not None
     assert tile is not None
     return found, tile
@@ -69,7 +68,7 @@ def test_both_ways_say_the_same(
                 )
             )
     quick = verify_trail(trail)
-    monkeypatch.setattr(rows, "plain_tile", lambda *_: None)
+    monkeypatch.setattr(TrailReader, "plain_tile", lambda *_: None)
     assert verify_trail(trail) == quick
 
 

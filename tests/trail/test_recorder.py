@@ -67,7 +67,7 @@ def test_events_are_numbered_and_durable_after_flush(
     assert [event["ts"] for event in events("request")] == list(range(500))
     holds()
     recorder.close()
-    [start, stop] = events("process")
+    [start, stop] = [event for event in events("process") if event["action"] != "key"]
     assert (start["action"], stop["action"]) == ("start", "stop")
     assert start["facts"]["spool"] == "file"
     holds()
@@ -103,7 +103,7 @@ def test_an_event_after_closing_begins_a_new_source(
     recorder.close()
     recorder.append(*request(2))
     recorder.close()
-    assert len({event["source"] for event in events("process")}) == 2
+    assert sum(event["action"] == "start" for event in events("process")) == 2
     assert [event["ts"] for event in events("request")] == [1, 2]
     holds()
 
@@ -245,7 +245,7 @@ def test_forked_children_are_sources_of_their_own(
     assert sorted(event["ts"] for event in events("request")) == sorted(
         [*range(40), *(k * 100 + i for k in range(1, 4) for i in range(20))]
     )
-    assert len({event["source"] for event in events("process")}) == 4
+    assert sum(event["action"] == "start" for event in events("process")) == 4
     holds()
 
 
