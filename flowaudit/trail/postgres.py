@@ -5,35 +5,32 @@ The database computes leaves, tiles and head itself, in functions that are all a
 sign what the database says its head is, and it keeps a checkpoint of that head only.
 """
 
-import os
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from hashlib import sha256
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
 
 import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from psycopg import Connection, errors
 
-from ..errors import NotATrailError, TrailBusyError, TrailError, TrailWriteError
+from ..errors import NotATrailError, TrailBusyError, TrailError
 from ..oplog import OPLOG
 from ..proofs.checkpoint import sign_checkpoint
-from ..proofs.merkle import SALT_BYTES
 from ..proofs.note import VerifierKey
 from ..proofs.paths import TileTree
-from ..vault.link import Link, Questioned, first_line
+from ..vault.link import Link, Questioned
 from ..vault.place import DatabaseUrl
 from .forgetting import ErasureNote, Forgetting
 from .homes import home_of
 from .paths import TrailPaths
+from .postgres_calls import Db, append, last_n_of, postgres_error, seqs_of
 from .signing import KeyNews, Signer, public_half
 from .sqlite import CHECKPOINT_S
 from .store import Records
 
-__all__ = ["PostgresTrail", "postgres_error"]
+__all__ = ["PostgresTrail"]
 
 ANSWER_S: Final = 30.0
 """Seconds for connecting, and for each answer of the server; waiting for others comes on top."""
@@ -46,34 +43,8 @@ that the trail is busy, and tries again.
 RANGE: Final = 50_000
 """Entries looked through in one statement: a fraction of a second."""
 
-Db = Connection[tuple[Any, ...]]
-
 _TURN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT flowaudit.take_turn()"
 _HEAD: Final = "SELECT origin, size, root, signed_s, newest FROM flowaudit.to_sign()"
-_APPEND: Final = (
-    "SELECT flowaudit.append(%b, %b, %b, %b::bytea[], %b::bytea[], %b::bytea[], %b::bytea[])"
-)
-
-
-_NO_TRAIL: Final = (
-    errors.UndefinedTable,
-    errors.UndefinedFunction,
-    errors.UndefinedColumn,
-    errors.InvalidSchemaName,
-    errors.InvalidCatalogName,
-)
-
-
-def postgres_error(error: psycopg.Error, what: DatabaseUrl) -> TrailError:
-    """The exception of ours that says what an error of PostgreSQL means for a trail."""
-    said = first_line(error)
-    if isinstance(error, (errors.LockNotAvailable, errors.QueryCanceled)):
-        return TrailBusyError(f"{what}: another one has held the trail for too long")
-    if isinstance(error, (errors.DeadlockDetected, errors.IdleInTransactionSessionTimeout)):
-        return TrailBusyError(f"{what}: {said}")
-    if isinstance(error, _NO_TRAIL):
-        return NotATrailError(f"{what} holds no flowaudit trail; its owner runs: flowaudit setup")
-    return TrailWriteError(f"{what}: {said}")
 
 
 class _Head(NamedTuple):
@@ -140,15 +111,15 @@ class PostgresTrail:
     ) -> int:
         """Add entries of one source; see `WritableTrail`."""
         with self._turn(is_forgetful=True) as db:
-            if after_n is not None and after_n != _last_n(db, source):
+            if after_n is not None and after_n != last_n_of(db, source):
                 raise TrailBusyError(f"{self._url}: another one adds the same events")
             sealed = self._forgetting.places(records)
             where = None if running is None else f"{running} {self._home}"
-            first = _append(db, records, source, last_n, where, sealed)
+            first = append(db, records, source, last_n, where, sealed)
             if sealed:
                 note = self._forgetting.note(records[at] for at in sealed)
                 seqs = sorted(first + at for at in sealed)
-                _append(db, note.records(seqs), note.source, note.n, None)
+                append(db, note.records(seqs), note.source, note.n, None)
             if time.monotonic() - self._looked >= CHECKPOINT_S:
                 self._sign_if_possible(db, is_live=running is not None)
         return first
@@ -181,7 +152,7 @@ class PostgresTrail:
         """
         for first in range(0, end, RANGE):
             with self._transaction() as db:
-                found = _seqs(db, "erasable", [*tokens], first, min(first + RANGE, end))
+                found = seqs_of(db, "erasable", [*tokens], first, min(first + RANGE, end))
             yield from found
 
     def erase(
@@ -189,9 +160,9 @@ class PostgresTrail:
     ) -> int:
         """Delete salt and personal part of entries, and tell it; see `WritableTrail`."""
         with self._turn() as db:
-            lost = _seqs(db, "unerased", [*seqs]) if seqs else []
+            lost = seqs_of(db, "unerased", [*seqs]) if seqs else []
             if tokens:
-                lost += _seqs(db, "erasable", [*tokens], after, self._head(db).size)
+                lost += seqs_of(db, "erasable", [*tokens], after, self._head(db).size)
             lost = sorted(set(lost))
             if lost:
                 cores = [core for core, _ in note.records(lost)]
@@ -222,7 +193,7 @@ class PostgresTrail:
         It waits until a commit is over whose answer was lost.
         """
         with self._transaction() as db:
-            return _last_n(db, source)
+            return last_n_of(db, source)
 
     def running_sources(self) -> dict[str, str]:
         """Sources of this host that have not ended, each with the boot id they started under."""
@@ -282,7 +253,7 @@ class PostgresTrail:
             db.execute("SET LOCAL search_path = flowaudit")
             step(Questioned(db))
             if records:
-                _append(db, records, source, last_n, None)
+                append(db, records, source, last_n, None)
 
     def close(self) -> None:
         """Sign the head and close. A failure to sign leaves the trail valid."""
@@ -324,7 +295,7 @@ class PostgresTrail:
         self._signing = head.size, note
 
     def _tell_of_key(self, db: Db, news: KeyNews) -> None:
-        _append(db, [(news.core, b"")], news.source, 1, None)
+        append(db, [(news.core, b"")], news.source, 1, None)
 
     def _may_sign(self, newest: str | None) -> bool:
         """Whether this host signs: it has the key that signed last, or is the first to sign.
@@ -362,54 +333,3 @@ class PostgresTrail:
                 yield db
         except psycopg.Error as error:
             raise postgres_error(error, self._url) from error
-
-
-def _append(
-    db: Db,
-    records: Records,
-    source: str,
-    last_n: int,
-    running: str | None,
-    sealed_only: Collection[int] = (),
-) -> int:
-    """Hand entries to the database; of those at the places `sealed_only` only what commits to
-    their personal part.
-    """
-    salts = os.urandom(SALT_BYTES * len(records))
-    parts = [
-        (personal, salts[at * SALT_BYTES : (at + 1) * SALT_BYTES]) if personal else (None, None)
-        for at, (_, personal) in enumerate(records)
-    ]
-    seals: list[bytes | None] | None = None
-    if sealed_only:
-        seals = [None] * len(records)
-        for at in sealed_only:
-            personal, salt = parts[at]
-            seals[at] = sha256(b"\x02" + (salt or b"") + (personal or b"")).digest()
-            parts[at] = None, None
-    has_personal = any(personal for personal, _ in parts)
-    row = db.execute(
-        _APPEND,
-        (
-            source,
-            last_n,
-            running,
-            [core for core, _ in records] or "{}",
-            [personal for personal, _ in parts] if has_personal else None,
-            [salt for _, salt in parts] if has_personal else None,
-            seals,
-        ),
-    ).fetchone()
-    return int(row[0]) if row else 0
-
-
-def _last_n(db: Db, source: str) -> int:
-    row = db.execute("SELECT flowaudit.last_n(%s)", (source,)).fetchone()
-    return int(row[0]) if row else 0
-
-
-def _seqs(db: Db, function: str, values: list[Any], *bounds: int) -> list[int]:
-    """The numbers that one of our functions finds."""
-    places = ", ".join(["%s"] * (1 + len(bounds)))
-    rows = db.execute(f"SELECT * FROM flowaudit.{function}({places})", (values, *bounds))
-    return [int(seq) for (seq,) in rows]

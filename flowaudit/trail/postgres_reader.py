@@ -21,7 +21,8 @@ from ..vault.link import Link
 from ..vault.place import DatabaseUrl
 from .forgetting import names_any
 from .plain import Plain, StoredRow, plain_tile
-from .postgres import ANSWER_S, postgres_error
+from .postgres import ANSWER_S
+from .postgres_calls import postgres_error
 from .ranges import Away, ranges_from
 
 __all__ = ["PostgresReader"]

@@ -134,7 +134,8 @@ APP = """
         if i == 50:
             audit.flush()
             print("busy", flush=True)
-        time.sleep(0.0005)
+        # before a kill slowly: 500 events would be a commit, and lead to a new token
+        time.sleep(0.05 if sys.argv[4] == "kill" and i >= 50 else 0.0005)
     if sys.argv[4] == "kill":
         for i in range(5):
             with audit.job("work", actor="user:ann-secret"):
