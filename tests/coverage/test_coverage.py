@@ -252,7 +252,7 @@ def test_the_real_trail_stays_as_it_was(project, coverage):
     assert sorted((p.name, p.stat().st_mtime_ns) for p in folder.glob("real.db*")) == before
     with closing(sqlite3.connect(folder / "real.db")) as db:
         [(count,)] = db.execute("SELECT count(*) FROM event")
-    assert count == 3  # start, deploy, stop
+    assert count == 4  # start, deploy, stop, and that a key was made
 
 
 def test_what_the_policy_leaves_out_is_no_hole(project, coverage):
