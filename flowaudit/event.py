@@ -239,7 +239,7 @@ def decode_core(data: bytes) -> Core:
     """Read a core back. Raises `EventError` if it is not one."""
     try:
         return _CORE_DECODER.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise EventError(f"not a core of schema {SCHEMA_VERSION}: {error}") from error
 
 
@@ -247,7 +247,7 @@ def decode_personal(data: bytes) -> Personal:
     """Read a personal part back. Raises `EventError` if it is not one."""
     try:
         return _PERSONAL_DECODER.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise EventError(f"not a personal part of schema {SCHEMA_VERSION}: {error}") from error
 
 

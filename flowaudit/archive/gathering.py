@@ -168,5 +168,5 @@ class _Range:
 def _ts(core: bytes) -> int | None:
     try:
         return _MOMENT.decode(core).ts
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None

@@ -87,7 +87,7 @@ def _events(
 def _flat(entry: Entry) -> dict[str, Any]:
     try:
         return flat_event(entry)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raw = (entry.core + b" " + (entry.personal or b"")).decode("utf-8", "replace")
         return {"seq": entry.seq, "damaged": raw}
 

@@ -139,7 +139,9 @@ def _print_text(found: Verification) -> None:
         print(
             f"  {_WITNESSES[witness.kind]} {printable(witness.name)}: {witness.size:,} entries{at}"
         )
-    for span in found.keys[:-1]:
+    for span in found.keys:
+        if span.last is None:
+            continue
         print(f"Up to entry {span.last:,} another key signed, {printable(_name(span.key))}.")
     if found.witnessed:
         kept = amount(found.witnessed, "checkpoint that was", "checkpoints that were")

@@ -113,6 +113,7 @@ class PackCheck:
         self._said, self._manifest = read_manifest(self._text(MANIFEST))
         self._mark = Checkpoint.parse(self._text(CHECKPOINT))
         own = VerifierKey.parse(self._text(PUBLIC_KEY))
+        self._own = {own.public}  # keys of the operator, who is no witness
         self._key, self._is_trusted = (own, False) if key is None else self._follow(key)
         self._events = list(self._read_events())
         self._erased: list[int] = []
@@ -156,11 +157,13 @@ class PackCheck:
     def _follow(self, key: VerifierKey) -> tuple[VerifierKey, bool]:
         """From the trusted key to the one that signed the checkpoint, as far as each vouches."""
         been = {key}
+        self._own.add(key.public)
         while not self._mark.signatures((key,)):
             heir = next((new for new in self._heirs(key) if new not in been), None)
             if heir is None:
                 break
             been.add(heir)
+            self._own.add(heir.public)
             key = heir
         return key, True
 
@@ -184,10 +187,10 @@ class PackCheck:
                 yield VerifierKey.parse(facts.created)
 
     def _read_events(self) -> Iterator[PackEvent]:
-        for line in self._text(EVENTS).splitlines():
+        for line in _lines(self._text(EVENTS)):
             try:
                 yield _EVENT.decode(line)
-            except msgspec.MsgspecError as error:
+            except (msgspec.MsgspecError, RecursionError) as error:
                 raise ProofError(f"a line of {EVENTS} is not an event: {error}") from error
 
     def _check_signatures(self) -> bool:
@@ -231,7 +234,7 @@ class PackCheck:
             seen = _GLANCE.decode(entry.core)
             if seen.kind == "ops" and seen.action == "erase" and bytes(seen.facts):
                 self._told += erased_ranges(_FACTS.decode(seen.facts).erases)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, RecursionError):
             self._say("its core is not a core of schema 1", event.seq)
 
     def _check_erasures(self) -> None:
@@ -258,7 +261,7 @@ class PackCheck:
             return 0
         try:
             openings = _OPENINGS.decode(self._text(PEOPLE))
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, RecursionError) as error:
             self._say(f"{PEOPLE} cannot be read: {error}")
             return 0
         proved = 0
@@ -300,7 +303,7 @@ class PackCheck:
             base = name.removesuffix(".checkpoint")
             try:
                 mark = Checkpoint.parse(self._text(name))
-                lines = self._text(f"{base}.proof").splitlines()
+                lines = _lines(self._text(f"{base}.proof"))
                 proof = [decode64(line, name) for line in lines]
             except ProofError as error:
                 self._say(f"{name} cannot be read: {error}")
@@ -317,7 +320,7 @@ class PackCheck:
 
     def _count_cosigners(self, mark: Checkpoint) -> None:
         for signature in mark.signatures(self._witnesses):
-            if signature.key.public != self._key.public:
+            if mark.size and signature.key.public not in self._own:
                 self._count(signature.key.public, mark.size)
 
     def _count_stamp(self, base: str, size: int) -> None:
@@ -333,6 +336,11 @@ class PackCheck:
         self._seen[who] = max(self._seen.get(who, 0), size)
 
 
+def _lines(text: str) -> list[str]:
+    """Lines as the writer has ended them: text from clients may hold other breaks."""
+    return [line for line in text.split("\n") if line]
+
+
 def _key_facts(event: PackEvent) -> KeyFacts | None:
     """What an event tells of keys; `None` if it tells of none."""
     try:
@@ -340,5 +348,5 @@ def _key_facts(event: PackEvent) -> KeyFacts | None:
         if seen.kind != "ops" or seen.action != "key" or not bytes(seen.facts):
             return None
         return _FACTS.decode(seen.facts).key
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return None

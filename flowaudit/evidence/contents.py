@@ -116,5 +116,5 @@ def read_manifest(text: str) -> tuple[dict[str, Any], Note]:
         raise ProofError("it is not the manifest of a flowaudit evidence pack")
     try:
         return msgspec.json.decode(rest, type=dict[str, Any]), note
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise ProofError(f"the manifest cannot be read: {error}") from error

@@ -1,6 +1,7 @@
 """Opens an evidence pack and has it verified; what is too large or ambiguous is refused unread."""
 
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -46,7 +47,7 @@ def verify_pack(
     try:
         with zipfile.ZipFile(path) as file:
             return PackCheck(_files(file), key, witnesses, roots).result()
-    except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, OSError, RuntimeError, EOFError) as error:
         raise ProofError(f"{path} is not an evidence pack: {error}") from error
     except (ValueError, KeyError) as error:
         raise ProofError(f"{path} is not an evidence pack that can be read: {error}") from error
@@ -59,6 +60,8 @@ def _files(file: zipfile.ZipFile) -> dict[str, bytes]:
         raise ProofError(f"a pack has at most {MAX_FILES:,} files and 1 GiB in all")
     files: dict[str, bytes] = {}
     for info in infos:
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise ProofError("a pack is stored or deflated")  # others unpack past what they claim
         if info.filename in files:
             raise ProofError(f"the pack has two files {info.filename!r}")
         with file.open(info) as stream:

@@ -40,7 +40,7 @@ class SignedStatement:
             raise ProofError("it is not a flowaudit statement")
         try:
             said = msgspec.json.decode(lines[1], type=dict[str, Any])
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, RecursionError) as error:
             raise ProofError(f"the statement cannot be read: {error}") from error
         return cls(said, note)
 

@@ -206,7 +206,7 @@ class _Count:
             seen = _GLANCE.decode(entry.core)
             has_facts = seen.kind in ("gap", "process") and bytes(seen.facts)
             facts = _FACTS.decode(seen.facts) if has_facts else _Facts()
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return  # damaged: verification tells of it
         known = self._sources.get(seen.source)
         if known is None:
@@ -256,7 +256,7 @@ class _Count:
     def _is_part(self, known: _Seen) -> bool:
         """Whether a source was an app's process in the span, or recorded requests in it."""
         share = known.share
-        if share.started is None:
+        if share.started is None or share.requests:
             return share.requests > 0
         is_over = share.state in ("stopped", "died")
         return self._span.meets(share.started, known.last_ts if is_over else self._span.end)

@@ -65,7 +65,7 @@ def _named(core: bytes, personal: bytes | None, tokens: Collection[str]) -> list
             data = _PERSONAL_GLANCE.decode(personal).data
             found.append(data.target if data is not None else None)
         return [token for token in found if token is not None and token in tokens]
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         text = core + (personal or b"")
         return [token for token in tokens if token.encode() in text]
 

@@ -59,8 +59,9 @@ class KeyChain:
         self._spans: dict[VerifierKey, _Span] = {} if trusted is None else {trusted: _Span()}
         self._heir: tuple[VerifierKey, VerifierKey, int] | None = None
         """Who has signed so far, who is to follow, and the size that says so."""
-        self._before: dict[VerifierKey, int] = {}
-        """Keys named before it is known whether they lead to the trusted one, with their end."""
+        self._before: dict[VerifierKey, tuple[VerifierKey, int, int]] = {}
+        """Of a key: the one it took over from, how far that signed, and the size that says so."""
+        self._ended: set[VerifierKey] = set()
 
     @property
     def keys(self) -> tuple[VerifierKey, ...]:
@@ -72,34 +73,50 @@ class KeyChain:
         for key, span in sorted(self._spans.items(), key=lambda item: item[1].last):
             yield key, span.first, None if span.last == NO_END else span.last
 
-    def learn(self, seq: int, facts: KeyFacts) -> str | None:
-        """An event tells of a key; says what is wrong with it, or `None`."""
+    def learn(self, seq: int, facts: KeyFacts, *, is_proved: bool = True) -> str | None:
+        """An event tells of a key; says what is wrong with it, or `None`.
+
+        One that is not at hand to be proved leads to no key that follows.
+        """
         try:
             new, old, is_lost = _read(facts)
         except ProofError as error:
             return f"this entry tells of a key that is none: {error}"
-        size = seq + 1
         if old is None:
             return None
-        if new == self.trusted:
-            self._accept_before(old, size)
-        elif old in self._spans:
-            self._spans[old].last = size if not is_lost else seq
-            if new is not None and new not in self._spans:
-                self._heir = None if is_lost else (old, new, size)
-                if is_lost:
-                    return (
-                        f"the key {_short(old)} was revoked here: what follows is signed by"
-                        f" {_short(new)}, which must be trusted by itself (--key)"
-                    )
-        else:
-            self._before[old] = size
+        if new is None or new == old:
+            return f"this entry ends the key {_short(old)}, and names none that follows"
+        if old in self._ended:
+            return f"this entry ends the key {_short(old)}, which had ended before"
+        self._ended.add(old)
+        size, end = seq + 1, seq if is_lost else seq + 1
+        span = self._spans.get(old)
+        if span is None:
+            self._before.setdefault(new, (old, end, size))
+            return None
+        span.last = min(span.last, end)
+        if is_lost:
+            return (
+                f"the key {_short(old)} was revoked here: what follows is signed by"
+                f" {_short(new)}, which must be trusted by itself (--key)"
+            )
+        if not is_proved:
+            return f"the key {_short(old)} was followed in an archived entry: give --archive"
+        if new not in self._spans:
+            self._heir = (old, new, size)
         return None
 
-    def _accept_before(self, old: VerifierKey, size: int) -> None:
-        """All keys named so far led to the trusted one."""
-        for key, last in {**self._before, old: size}.items():
-            self._spans[key] = _Span(0, last)
+    def confirm(self, size: int) -> None:
+        """A checkpoint of this size holds: so do the events under it that lead from the trusted key
+        back to those it took over from.
+        """
+        key = self.trusted
+        while key is not None and key in self._before:
+            old, end, told = self._before[key]
+            if told > size:
+                return
+            self._spans.setdefault(old, _Span(0, end))
+            key = old
 
     def signer(self, mark: Checkpoint) -> VerifierKey | None:
         """The key whose signature on a checkpoint counts; `None` if there is none.

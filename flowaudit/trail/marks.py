@@ -57,9 +57,9 @@ class Marks:
         """Size of the next one; beyond any trail if there is none."""
         return self._next[0] if self._next else 2**63
 
-    def learn(self, seq: int, facts: KeyFacts) -> str | None:
+    def learn(self, seq: int, facts: KeyFacts, *, is_proved: bool = True) -> str | None:
         """An entry tells of a key; says what is wrong with that, or `None`."""
-        return self._chain.learn(seq, facts)
+        return self._chain.learn(seq, facts, is_proved=is_proved)
 
     def suspect(self, seq: int) -> None:
         """From this entry on a tile is wrong."""
@@ -124,6 +124,7 @@ class Marks:
                 yield Problem(None, f"the checkpoint of size {mark.size} can't be held: {error}")
             return
         if agrees:
+            self._chain.confirm(mark.size)
             self._agreed = max(self._agreed, mark.size)
             if self.newest is None or self.newest.size < mark.size:
                 self.newest, self.signer = mark, signer

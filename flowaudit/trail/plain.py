@@ -93,7 +93,7 @@ def plain_tile(rows: Iterable[StoredRow], tile: bytes | None, first: int) -> Pla
                 if _ACTION.decode(core).action == "key":
                     return None
                 found.telling.append(Entry(seq=seq, core=core))
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     if expected != first + TILE_WIDTH or (tile is not None and b"".join(leaves) != tile):
         return None

@@ -160,7 +160,7 @@ class Telling:
         """Note an entry; one whose core is none tells nothing."""
         try:
             seen = _GLANCE.decode(core)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return
         if seen.source is not None and seen.n is not None:
             runs = self._runs.setdefault(seen.source, [])

@@ -177,7 +177,7 @@ class Rows:
             seen = _GLANCE.decode(entry.core)
             has_facts = seen.kind in ("gap", "ops") and bytes(seen.facts)
             facts = _FACTS.decode(seen.facts) if has_facts else None
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return "this entry's core is not a core of schema 1"
         if seen.source is None or seen.n is None:
             return "this entry has no source and number"
@@ -186,9 +186,9 @@ class Rows:
         what = None if is_numbered else self.numbering.see(seen.source, seen.n, entry.seq)
         if facts is None:
             return what
-        return self._told(entry.seq, seen, facts) or what
+        return self._told(entry.seq, seen, facts, is_proved=not is_numbered) or what
 
-    def _told(self, seq: int, seen: _Glance, facts: _Facts) -> str | None:
+    def _told(self, seq: int, seen: _Glance, facts: _Facts, *, is_proved: bool) -> str | None:
         if seen.kind == "gap":
             self.gaps += 1
             self.numbering.explain(facts.source, facts.first, facts.last, seq)
@@ -197,7 +197,7 @@ class Rows:
         elif seen.action == "prune":
             self._prunes += _pruned(facts.prunes)
         elif seen.action == "key" and facts.key is not None:
-            return self._marks.learn(seq, facts.key)
+            return self._marks.learn(seq, facts.key, is_proved=is_proved)
         return None
 
     def unexplained_erasures(self) -> Iterator[Problem]:

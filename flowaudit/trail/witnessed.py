@@ -76,10 +76,11 @@ class Witnesses:
         except ProofError as error:
             yield Problem(None, f"a witnessed checkpoint cannot be read: {error}")
             return
-        if self._agrees(mark):
-            self._count(Witness("folder", place, mark.size, 0))
+        if mark.size and self._agrees(mark):
+            self._count(Witness("folder", place, mark.size, 0), place)
             for signature in mark.signatures(self._cosigners):
-                self._count(Witness("cosigner", signature.key.name, mark.size, signature.at))
+                seen = Witness("cosigner", signature.key.name, mark.size, signature.at)
+                self._count(seen, signature.key.public.hex())
 
     def _against(self, mark: Checkpoint, what: str) -> Iterator[Problem]:
         if mark.origin != self._reader.origin:
@@ -119,13 +120,13 @@ class Witnesses:
         except ProofError as error:
             yield Problem(None, f"a time stamp does not count: {error}")
             return
-        if self._agrees(mark):
-            self._count(Witness("timestamp", found.authority, mark.size, found.at))
+        if mark.size and self._agrees(mark):
+            self._count(Witness("timestamp", found.authority, mark.size, found.at), found.authority)
 
-    def _count(self, witness: Witness) -> None:
-        known = self._agreeing.get((witness.kind, witness.name))
+    def _count(self, witness: Witness, who: str) -> None:
+        known = self._agreeing.get((witness.kind, who))
         if known is None or known.size < witness.size:
-            self._agreeing[witness.kind, witness.name] = witness
+            self._agreeing[witness.kind, who] = witness
 
 
 def _is_own(key: VerifierKey, keys: Iterable[VerifierKey]) -> bool:

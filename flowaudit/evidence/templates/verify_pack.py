@@ -24,6 +24,7 @@ import os
 import sys
 import unicodedata
 import zipfile
+import zlib
 from typing import TYPE_CHECKING, Any
 
 MAX_BYTES = 1 << 30
@@ -261,6 +262,19 @@ def grown(old: int, old_root: bytes, size: int, root: bytes, proof: list[bytes])
 # --- the pack ------------------------------------------------------------------------------------
 
 
+def unpacked(pack: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    """A file of a pack, no longer than it says."""
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise Bad("a pack is stored or deflated")
+    with pack.open(info) as file:
+        return file.read(info.file_size)
+
+
+def lines_of(text: str) -> list[str]:
+    """Lines as the writer has ended them: text from clients may hold other breaks."""
+    return [line for line in text.split("\n") if line]
+
+
 def read_pack(place: str) -> dict[str, bytes]:
     """Every file of a pack by its name: out of a zip file, or a folder it was unpacked into."""
     if os.path.isdir(place):
@@ -281,8 +295,8 @@ def read_pack(place: str) -> dict[str, bytes]:
                 raise Bad("the pack is too large")
             if len({i.filename for i in infos}) != len(infos):
                 raise Bad("the pack has a file twice")
-            return {i.filename: pack.read(i) for i in infos}
-    except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:
+            return {i.filename: unpacked(pack, i) for i in infos}
+    except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, EOFError) as error:
         raise Bad(f"{place} is no pack: {error}") from None
 
 
@@ -353,10 +367,11 @@ class Check:
         if not isinstance(self.said, dict):
             raise Bad("the manifest says nothing")
         self.checkpoint = Checkpoint(self.text("checkpoint"))
-        self.events = [json.loads(line) for line in self.text("events.jsonl").splitlines()]
+        self.events = [json.loads(line) for line in lines_of(self.text("events.jsonl"))]
         if not all(map(is_event, self.events)):
             raise Bad("a line of events.jsonl is no event")
         self.is_given = key is not None
+        self.own = {Key(self.text("trail.pub")).public}  # the operator's, who is no witness
         self.key = self.follow(key) if key else Key(self.text("trail.pub"))
         self.witnesses = witnesses
         self.erased: list[int] = []
@@ -377,6 +392,7 @@ class Check:
     def follow(self, key: Key) -> Key:
         """From the key that is trusted to the one that signed, as far as each names the next."""
         been = [key.text]
+        self.own.add(key.public)
         while not key.signed(self.checkpoint):
             for event in self.events:
                 name = "keys/{}.tlog-proof".format(event["seq"])
@@ -393,6 +409,7 @@ class Check:
                 ):
                     key = Key(str(told.get("created")))
                     been.append(key.text)
+                    self.own.add(key.public)
                     break
             else:
                 break
@@ -492,7 +509,7 @@ class Check:
     def count(self, checkpoint: Checkpoint) -> None:
         """Note who has cosigned a checkpoint of this history."""
         for witness in self.witnesses:
-            if witness.public != self.key.public and witness.signed(checkpoint):
+            if checkpoint.size and witness.public not in self.own and witness.signed(checkpoint):
                 known = self.seen.get(witness.public, 0)
                 self.seen[witness.public] = max(known, checkpoint.size)
 
@@ -503,7 +520,7 @@ class Check:
                 continue
             try:
                 mark = Checkpoint(self.text(name))
-                lines = self.text(name[: -len("checkpoint")] + "proof").splitlines()
+                lines = lines_of(self.text(name[: -len("checkpoint")] + "proof"))
                 proof = [bytes_of(line) for line in lines]
             except Bad as error:
                 self.say(f"{name} cannot be read: {error}")
