@@ -75,7 +75,7 @@ def _statement(statement: SignedStatement, key: VerifierKey | None, fmt: str) ->
     is_signed = key is not None and bool(statement.signatures((key,)))
     said = statement.said
     if fmt == "json":
-        print_json({"ok": is_signed, "said": said})
+        print_json({"ok": is_signed and said.get("verified") is True, "said": said})
     else:
         trail = printable(said.get("trail", "an unknown trail"))
         if key is None:
@@ -87,4 +87,6 @@ def _statement(statement: SignedStatement, key: VerifierKey | None, fmt: str) ->
         end = said.get("end")
         if type(end) is int and 0 <= end < END_OF_TIME:
             print(f"It speaks of {trail} up to {moment(end)} UTC.")
-    return 0 if is_signed else 1
+        if said.get("verified") is not True:
+            print("It says itself that the trail did not hold when it was made.")
+    return 0 if is_signed and said.get("verified") is True else 1

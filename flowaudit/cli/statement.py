@@ -16,6 +16,7 @@ from .new_file import check_new, new_file
 from .options import add_format, add_reason, add_trail, record_access, trail_paths
 from .output import print_csv, print_json
 from .places import add_archive, archive_places
+from .witnesses import add_against, witnessed_by
 
 __all__ = ["add_parser", "run", "span_of"]
 
@@ -49,6 +50,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write it signed, new")
     add_trail(parser)
     add_reason(parser)
+    add_against(parser)
     add_archive(parser, "look at archived entries too, there")
     add_format(parser)
     parser.set_defaults(run=run)
@@ -88,7 +90,8 @@ def run(args: argparse.Namespace) -> int:
         served = {"by": " ".join(log.name for log in args.access_log), "requests": number}
     record_access(args, paths, "statement", "report")
     beside = with_archives(archive_places(args))
-    said, note = make_signed(paths, span, made=_now(), served=served, beside=beside)
+    kept = witnessed_by(args, paths)
+    said, note = make_signed(paths, span, made=_now(), served=served, beside=beside, witnessed=kept)
     if args.output:
         with new_file(args.output) as file:
             file.write(note.encode())

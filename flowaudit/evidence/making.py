@@ -1,7 +1,7 @@
 """A statement over a trail as it stands: verified, counted up to a signed head, and signed."""
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..proofs.checkpoint import Checkpoint
@@ -10,6 +10,7 @@ from ..trail.dead_spool import spool_states
 from ..trail.keys import read_key
 from ..trail.opening import open_reader, open_trail
 from ..trail.paths import TrailPaths
+from ..trail.publishing import Kept
 from ..trail.store import ReadableTrail
 from ..trail.verification import Verification
 from .signed import sign_statement
@@ -44,6 +45,7 @@ def make_signed(
     served: dict[str, Any] | None = None,
     found: Verification | None = None,
     beside: Beside = alone,
+    witnessed: Sequence[Kept] = (),
 ) -> tuple[dict[str, Any], str]:
     """What a statement says, and its signed note.
 
@@ -54,12 +56,13 @@ def make_signed(
         served: how many requests the web server has, and who says so.
         found: a verification made just now, if there is one.
         beside: gives a reader that has more of the trail at hand: what stands in archives.
+        witnessed: what others have kept of it, for verification.
 
     Raises `TrailError` if the trail or its key cannot be used.
     """
     if found is None:
         sign_head(paths)
-        found = verify_trail(paths, beside=beside)
+        found = verify_trail(paths, witnessed=witnessed, beside=beside)
     mark = Checkpoint.parse(found.checkpoint) if found.checkpoint else None
     with beside(open_reader(paths)) as reader:
         size = mark.size if mark else min(found.size, reader.size)

@@ -19,7 +19,7 @@ from .._version import __version__
 from ..errors import EventError, ProofError, TrailError
 from ..event import Entry, decode_core, decode_personal
 from ..proofs.checkpoint import Checkpoint
-from ..proofs.note import Note, signature_line
+from ..proofs.note import Note, VerifierKey, signature_line
 from ..proofs.paths import TileTree
 from ..proofs.tlog_proof import InclusionProof
 from ..proofs.verify import is_sealed_only
@@ -49,6 +49,7 @@ from .contents import (
 )
 from .making import Beside, alone, make_signed, sign_head
 from .page import render_pack
+from .signed import note_text
 from .statement import Span
 
 __all__ = ["MAX_EVENTS", "Asked", "Pack", "write_pack"]
@@ -125,7 +126,7 @@ def write_pack(
     Raises `TrailError` if there is nothing to show, or too much; or the trail cannot be used.
     """
     sign_head(paths)
-    found = verify_trail(paths, beside=beside)
+    found = verify_trail(paths, witnessed=kept, beside=beside)
     if not found.checkpoint:
         raise TrailError(f"{paths.trail}: no checkpoint holds, so nothing can be proved")
     with (
@@ -218,14 +219,17 @@ class _Maker:
         """What others have seen, as far as the checkpoint has grown from it; how much that is."""
         seen = 0
         tree = TileTree(self._reader.size, self._reader.tile)
+        keys = tuple(VerifierKey.parse(span.key) for span in self._found.keys)
         for number, (note, stamp) in enumerate(_newest_seen(kept)):
             try:
                 mark = Checkpoint.parse(note)
+                if mark.origin != self._mark.origin or not mark.signatures(keys):
+                    continue
                 proof = tree.consistency(mark.size, self._mark.size)
             except ProofError:
                 continue  # of more entries, or in an archive; verification of the trail tells
-            if mark.origin != self._mark.origin:
-                continue
+            if tree.root(mark.size) != mark.root:
+                continue  # of another history: verification has told
             seen += 1
             name = f"{WITNESSES}{mark.size}.{number}"
             self._put(f"{name}.checkpoint", note.encode())
@@ -270,7 +274,7 @@ class _Maker:
         self._zip.writestr(info, data)
 
     def _sign(self, manifest: dict[str, Any]) -> None:
-        said = _ENCODER.encode({**manifest, "files": self._files}).decode()
+        said = note_text(_ENCODER.encode({**manifest, "files": self._files}))
         text = f"{KIND}\n{said}\n"
         line = signature_line(read_key(self._paths.key), self._mark.origin, text)
         self._write(MANIFEST, str(Note(text, (line,))).encode())

@@ -49,6 +49,11 @@ class SignedStatement:
         return self.note.valid_signatures(keys)
 
 
+def note_text(data: bytes) -> str:
+    """JSON as a note may hold it: without the one control character that JSON allows."""
+    return data.decode().replace("\x7f", "\\u007f")
+
+
 def is_statement(text: str) -> bool:
     """Whether a text begins as a signed statement does."""
     return text.startswith(KIND + "\n")
@@ -56,5 +61,5 @@ def is_statement(text: str) -> bool:
 
 def sign_statement(private: Ed25519PrivateKey, name: str, said: dict[str, Any]) -> str:
     """The signed note of what is said: texts, whole numbers, lists and maps alone."""
-    text = f"{KIND}\n{_ENCODER.encode(said).decode()}\n"
+    text = f"{KIND}\n{note_text(_ENCODER.encode(said))}\n"
     return str(Note(text, (signature_line(private, name, text),)))

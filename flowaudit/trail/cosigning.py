@@ -63,7 +63,7 @@ def cosign(folder: Path, paths: TrailPaths, keys: tuple[VerifierKey, ...]) -> Co
     if not place.is_dir():
         raise TrailError(f"{folder} has nothing of {origin}")
     state = paths.cosigned / f"{origin.rpartition('/')[2]}{SUFFIX}"
-    last = _last(state, keys)
+    last = _last(state)
     try:
         newest = _newest(place, origin, keys, last)
     except ProofError as error:
@@ -81,7 +81,7 @@ def cosign(folder: Path, paths: TrailPaths, keys: tuple[VerifierKey, ...]) -> Co
     return Cosigning(origin, mark.size if mark else 0, before)
 
 
-def _last(state: Path, keys: tuple[VerifierKey, ...]) -> Checkpoint | None:
+def _last(state: Path) -> Checkpoint | None:
     """What was cosigned last. Raises `TrailError` if the memory of it is damaged."""
     try:
         return Checkpoint.parse(read_note(state)) if state.exists() else None
@@ -105,7 +105,9 @@ def _newest(
     """
     proved = {} if last is None else {last.size: last.root}
     newest = last
+    longest = 0
     for mark in _signed(place, origin, keys):
+        longest = max(longest, mark.size)
         if last is not None and mark.size == last.size and mark.root != last.root:
             raise ProofError(f"of size {mark.size} another checkpoint was cosigned before")
     for path in sorted(place.glob(f"*{CONSISTENCY}")):
@@ -121,6 +123,8 @@ def _newest(
             raise ProofError(f"the checkpoint of size {mark.size} is of another history")
         proved[mark.size] = mark.root
         newest = mark
+    if last is not None and newest is last and longest > last.size:
+        raise ProofError(f"no proof leads from size {last.size} to {longest}")
     return newest
 
 

@@ -5,7 +5,7 @@ In a witness's folder, under the trail's id, none of it ever written over::
     SIZE.checkpoint     the signed note
     SIZE.consistency    the same with a proof that the trail has only grown since the one before,
                         as a witness is asked (c2sp.org/tlog-witness, add-checkpoint)
-    SIZE.tsr            a time stamp over SIZE.checkpoint (RFC 3161)
+    SIZE-N.tsr          a time stamp over SIZE.checkpoint (RFC 3161)
     SIZE.KEY.cosigned   the note with a witness's cosignature
 """
 
@@ -89,7 +89,7 @@ class Publisher:
         if self._own is not None:
             self._folders = [self._own]
         self._published = -1
-        self._last: dict[Path, int] = {}  # by folder: the largest size that is surely there
+        self._last: dict[Path, int] = {}  # by folder: the largest size that has a proof there
         self._next = self._next_stamp = 0.0
         self._stamping: threading.Thread | None = None
 
@@ -119,8 +119,8 @@ class Publisher:
                     self._own.mkdir(mode=0o700, exist_ok=True)
                 if folder not in self._last:
                     self._last[folder] = _newest_size(folder)
-                _publish(folder, self._last[folder], size, note, prove)
-                self._last[folder] = max(size, self._last[folder])
+                if _publish(folder, self._last[folder], size, note, prove):
+                    self._last[folder] = max(size, self._last[folder])
             except OSError as error:
                 OPLOG.error("a checkpoint was not published", folder=str(folder), error=str(error))
         if self._authorities and (now or time.monotonic() >= self._next_stamp):
@@ -178,13 +178,14 @@ def read_note(path: Path) -> str:
 
 
 def _newest_size(folder: Path) -> int:
-    """The largest size of which the folder has a checkpoint; 0 if it has none."""
-    names = (path.name[:20] for path in folder.glob(f"*{SUFFIX}"))
+    """The largest size to which proofs in a folder lead; 0 if it has none."""
+    names = (path.name[:20] for path in folder.glob(f"*{CONSISTENCY}"))
     return max((int(name) for name in names if _SIZE.fullmatch(name)), default=0)
 
 
-def _publish(folder: Path, old: int, size: int, note: str, prove: Prove | None) -> None:
-    """Put a checkpoint into a folder, with a proof from one that is there."""
+def _publish(folder: Path, old: int, size: int, note: str, prove: Prove | None) -> bool:
+    """Put a checkpoint into a folder; whether there is a proof of it from one that has one."""
+    is_proved = False
     name = size_name(size)
     folder.mkdir(exist_ok=True)
     if prove is not None and old < size:
@@ -192,9 +193,11 @@ def _publish(folder: Path, old: int, size: int, note: str, prove: Prove | None) 
             hashes = [base64.b64encode(each).decode() for each in prove(old, size)]
             lines = "".join(f"{line}\n" for line in (f"old {old}", *hashes))
             write_once(folder / f"{name}{CONSISTENCY}", f"{lines}\n{note}".encode())
+            is_proved = True
         except FlowauditError as error:  # tiles that went into an archive, a trail that is busy
             OPLOG.warning("no proof was published", old=old, size=size, error=str(error))
     write_once(folder / f"{name}{SUFFIX}", note.encode())
+    return is_proved
 
 
 def _stamp(authorities: Iterable[str], folders: Iterable[Path], size: int, note: str) -> None:

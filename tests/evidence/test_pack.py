@@ -448,6 +448,55 @@ def test_a_pack_that_unpacks_without_end_is_refused_unread(tmp_path: Path) -> No
         verify_pack(bomb)
 
 
+@pytest.mark.parametrize("char", ["\x85", "\u2028", "\x0c", "\x7f"], ids=ascii)
+def test_text_with_odd_breaks_is_proved_like_any_other(
+    audit: FlowAudit, trail: Path, char: str
+) -> None:
+    act(audit, ANN, f"one{char}two")
+    audit.close()
+    found = both(make(trail, "--actor", ANN, "--reason", f"case{char}7"))
+    assert found.ok, found.problems
+
+
+def test_a_pack_packed_otherwise_or_damaged_is_refused(written: Path, tmp_path: Path) -> None:
+    pack = make(written, "--seq", "1-3")
+    verifier = unpack_verifier(pack)
+    other = tmp_path / "bzip2.zip"
+    with zipfile.ZipFile(other, "w", zipfile.ZIP_BZIP2) as file:
+        for name, data in files_of(pack).items():
+            file.writestr(name, data)
+    damaged = tmp_path / "damaged.zip"
+    content = bytearray(pack.read_bytes())
+    at = content.index(b"events.jsonl") + len(b"events.jsonl")
+    content[at : at + 40] = b"\xff" * 40
+    damaged.write_bytes(content)
+    for each in (other, damaged):
+        with pytest.raises(ProofError):
+            verify_pack(each)
+        assert stand_alone(each, verifier=verifier)[0] == 2
+
+
+def test_a_trail_that_was_rolled_back_makes_no_pack_that_holds(
+    written: Path, tmp_path: Path, key: Path
+) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    copy = {path: path.read_bytes() for path in tmp_path.glob("t.db*") if path.is_file()}
+    audit = FlowAudit(trail=written, witnesses=[str(shared)])
+    act(audit, BOB, "taken back later")
+    audit.close()
+    for path in tmp_path.glob("t.db*"):
+        if path.is_file():
+            path.unlink()
+    for path, content in copy.items():
+        path.write_bytes(content)
+    pack = tmp_path / "case.zip"
+    argv = ["--trail", str(written), "--against", str(shared)]
+    assert main(["evidence", *argv, "--actor", ANN, "-o", str(pack)]) == 1
+    assert main(["statement", *argv]) == 1
+    assert not both(pack, key).ok
+
+
 def test_the_page_shows_hostile_text_and_does_not_run_it(written: Path) -> None:
     page = files_of(make(written, "--actor", ANN))["index.html"].decode()
     assert "<script" not in page

@@ -166,7 +166,7 @@ def test_another_checkpoint_of_the_same_size_is_a_fork(
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda text: text.replace("old 10", "old 11"), None),
+        (lambda text: text.replace("old 10", "old 11"), "no proof leads"),
         (lambda text: text.replace("\n\n", "\nAAAA\n\n", 1), "another history"),
         (lambda text: "junk", "no proof of growth"),
         (lambda text: text.replace("\n15\n", "\n16\n"), "not signed"),
@@ -174,7 +174,7 @@ def test_another_checkpoint_of_the_same_size_is_a_fork(
     ids=["another old size", "a hash too many", "junk", "another size"],
 )
 def test_a_forged_proof_leads_nowhere(
-    trail: Path, folder: Path, ours: TrailPaths, change: Callable[[str], str], says: str | None
+    trail: Path, folder: Path, ours: TrailPaths, change: Callable[[str], str], says: str
 ) -> None:
     grow(trail, 1, 10, folder=folder)
     assert cosign(folder, ours, (key_of(trail),)).size == 10
@@ -183,7 +183,7 @@ def test_a_forged_proof_leads_nowhere(
     path.write_text(change(path.read_text("utf-8")), "utf-8")
     done = cosign(folder, ours, (key_of(trail),))
     assert done.size == 10
-    assert done.problem is None if says is None else says in (done.problem or "")
+    assert says in (done.problem or "")
 
 
 def test_the_operators_own_key_is_no_cosigner(trail: Path, folder: Path, ours: TrailPaths) -> None:
@@ -224,3 +224,25 @@ def test_the_command(
     assert "NOT cosigned" in capsys.readouterr().out
     assert main([*argv, "--key", str(TrailPaths.of(ours.trail).public_key)]) == 2
     assert verify_trail(ours.trail).ok
+
+
+def test_a_checkpoint_without_a_proof_is_passed_over_by_the_next(
+    trail: Path, folder: Path, ours: TrailPaths
+) -> None:
+    grow(trail, 1, 10, folder=folder)
+    assert cosign(folder, ours, (key_of(trail),)).size == 10
+    with Trail(trail) as writer:
+        publisher = Publisher([str(folder)])
+
+        def busy(old: int, size: int) -> list[bytes]:
+            raise TrailError("busy")
+
+        writer.append([(encode_core(Core(v=1, source="s" * 26, n=11, ts=1, kind="note")), b"")],
+                      "s" * 26, 11)  # fmt: skip
+        writer.checkpoint()
+        publisher.publish(writer.origin, writer.signed, now=True, prove=busy)
+        done = cosign(folder, ours, (key_of(trail),))
+        assert (done.size, done.problem) == (10, "no proof leads from size 10 to 11")
+    grow(trail, 12, 5, folder=folder)
+    done = cosign(folder, ours, (key_of(trail),))
+    assert (done.size, done.problem) == (16, None)
