@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Final
 
 from flowaudit.event import Core, Personal, encode_core, encode_personal
-from flowaudit.trail.check import verify_trail
 from flowaudit.trail.opening import open_trail
 from flowaudit.trail.paths import TrailPaths
+from flowaudit.verification.trail import verify_trail
 from tests.postgres import Server, binaries, running
 
 SECONDS: Final = 5

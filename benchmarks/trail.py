@@ -17,9 +17,9 @@ from pathlib import Path
 
 from flowaudit.proofs.merkle import Tree
 from flowaudit.proofs.paths import TileTree, is_included
-from flowaudit.trail.check import verify_trail
 from flowaudit.trail.reader import TrailReader
 from flowaudit.trail.sqlite import Trail
+from flowaudit.verification.trail import verify_trail
 
 from .capture import verdict
 from .reading import stored
@@ -50,7 +50,7 @@ RELAXED = '[[policy]]\npath = "/**"\nlevel = "meta"\n'
 PEAK = """
 import sys
 from pathlib import Path
-from flowaudit.trail.check import verify_trail
+from flowaudit.verification.trail import verify_trail
 assert verify_trail(Path(sys.argv[1])).ok
 [peak] = [line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")]
 print(peak)

@@ -14,9 +14,9 @@ from flowaudit.report.build import Report, build_report
 from flowaudit.report.page import render_page
 from flowaudit.report.text import print_report
 from flowaudit.review.engine import review
-from flowaudit.trail.check import verify_trail
 from flowaudit.trail.paths import TrailPaths
 from flowaudit.vault.tokens import Vault
+from flowaudit.verification.trail import verify_trail
 
 from .browser import Time, Wire
 from .serving import POLICY, serve

@@ -16,7 +16,8 @@ from wsgiref.util import setup_testing_defaults
 import flowaudit
 from flowaudit import FlowAudit
 from flowaudit.cli import main
-from flowaudit.trail import publishing, sqlite
+from flowaudit.trail import sqlite
+from flowaudit.witnesses import publishing
 
 from .trails import POLICY
 

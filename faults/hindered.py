@@ -103,7 +103,9 @@ def main() -> None:
         os.setegid(65_534)
         os.seteuid(65_534)
     source = options.get("source")
-    with patch("flowaudit.trail.source.new_source", lambda: source) if source else patch.dict({}):
+    with (
+        patch("flowaudit.recording.source.new_source", lambda: source) if source else patch.dict({})
+    ):
         print(json.dumps(serve(folder, options)), flush=True)
 
 

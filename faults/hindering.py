@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from flowaudit.event import flat_event
-from flowaudit.trail.check import verify_trail
 from flowaudit.trail.opening import open_reader
+from flowaudit.verification.trail import verify_trail
 
 from .figures import Figure
 from .trails import POLICY

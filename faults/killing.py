@@ -25,8 +25,8 @@ from typing import Final
 import httpx
 
 from flowaudit.event import flat_event
-from flowaudit.trail.check import verify_trail
 from flowaudit.trail.opening import open_reader
+from flowaudit.verification.trail import verify_trail
 
 from .figures import Figure
 

@@ -15,10 +15,10 @@ from typing import Final
 from flowaudit.errors import FlowauditError
 from flowaudit.event import Core, encode_core
 from flowaudit.proofs.checkpoint import sign_checkpoint
-from flowaudit.trail.check import verify_trail
-from flowaudit.trail.publishing import Kept
 from flowaudit.trail.sqlite import Trail
-from flowaudit.trail.verification import Verification
+from flowaudit.verification.found import Verification
+from flowaudit.verification.trail import verify_trail
+from flowaudit.witnesses.publishing import Kept
 
 from .comparing import Difference, difference, persons_of, state_of
 from .figures import Figure

@@ -14,10 +14,9 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from flowaudit.event import Core, encode_core
+from flowaudit.event import Core, encode_core, new_source
 from flowaudit.proofs.checkpoint import sign_checkpoint
 from flowaudit.proofs.merkle import SALT_BYTES, Tree, frontier_root, leaf_hash, seal, split_hashes
-from flowaudit.trail.numbering import new_source
 from flowaudit.trail.ranges import Telling
 
 from .comparing import State, state_of

@@ -20,10 +20,10 @@ from unittest.mock import patch
 from flowaudit.cli import main
 from flowaudit.errors import FlowauditError
 from flowaudit.event import flat_event
-from flowaudit.trail.check import verify_trail
 from flowaudit.trail.opening import open_reader, open_trail
-from flowaudit.trail.publishing import kept_in
 from flowaudit.vault.tokens import Vault
+from flowaudit.verification.trail import verify_trail
+from flowaudit.witnesses.publishing import kept_in
 
 from .disk import CALLS, Disk, read_log
 from .figures import Figure
@@ -147,7 +147,7 @@ def _judge(folder: Path, promises: _Promises, figures: list[Figure]) -> None:
         with open_trail(trail) as writer, Vault(trail.with_name("t.db.vault")) as vault:
             writer.size()
             vault.generation()
-        with patch("flowaudit.trail.adoption.boot_id", lambda: "after the cut"):
+        with patch("flowaudit.recording.adoption.boot_id", lambda: "after the cut"):
             said = _quiet("recover", "--trail", str(trail))
         published = kept_in(folder / "witness")
         found = verify_trail(trail, witnessed=[published])

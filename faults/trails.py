@@ -16,11 +16,10 @@ from msgspec.structs import replace
 import flowaudit
 from flowaudit import FlowAudit
 from flowaudit.cli import main
-from flowaudit.event import Core, Personal, encode_core, encode_personal
-from flowaudit.trail.adoption import Loss, gap_event
+from flowaudit.event import Core, Personal, encode_core, encode_personal, new_source
+from flowaudit.recording.adoption import Loss, gap_event
 from flowaudit.trail.erasing import erase_tokens
 from flowaudit.trail.forgetting import ErasureNote
-from flowaudit.trail.numbering import new_source
 from flowaudit.trail.paths import TrailPaths
 from flowaudit.trail.sqlite import Trail
 from flowaudit.vault.erasure import begin_erasure, end_erasure, find_person

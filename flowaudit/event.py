@@ -7,6 +7,8 @@ RFC 8785 canonicalises it, which msgspec produces as long as keys are ASCII, int
 gate that keeps it so; struct fields are declared in key order.
 """
 
+import base64
+import os
 import re
 from collections.abc import Mapping
 from typing import Any, Final, Literal, TypeAlias
@@ -36,6 +38,7 @@ __all__ = [
     "encode_personal",
     "flat_event",
     "member",
+    "new_source",
 ]
 
 SCHEMA_VERSION: Final = 1
@@ -208,6 +211,11 @@ _PERSONAL_DECODER: Final = msgspec.json.Decoder(Personal)
 
 encode_core = _ENCODER.encode
 """Canonical bytes of a `Core`."""
+
+
+def new_source() -> str:
+    """A random source id: 128 bits as 26 characters of base32."""
+    return base64.b32encode(os.urandom(16)).decode().rstrip("=").lower()
 
 
 def encode_personal(personal: Personal) -> bytes:

@@ -13,8 +13,8 @@ from hypothesis import settings
 from flowaudit import FlowAudit
 from flowaudit.capture.context import current
 from flowaudit.event import flat_event
-from flowaudit.trail.check import verify_trail
 from flowaudit.trail.opening import open_reader
+from flowaudit.verification.trail import verify_trail
 from tests.postgres import Server, binaries, running
 
 # no time limit for an example, since machines differ; in CI the same examples each time, so that

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-CORE = ["errors", "_version", "oplog", "settings", "event", "proofs", "policy", "vault", "trail"]
+LOG = ["spool", "trail", "witnesses", "verification", "recording"]
+CORE = ["errors", "_version", "oplog", "settings", "event", "proofs", "policy", "vault", *LOG]
 WRITE = ["capture", "changes", "outbound", "environment"]
 READ = ["archive", "journeys", "review", "story", "export", "report", "evidence"]
 TOP = ["viewer", "coverage", "cli"]

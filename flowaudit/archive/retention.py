@@ -12,9 +12,8 @@ from functools import partial
 from hashlib import sha256
 from typing import Final
 
-from ..event import SCHEMA_VERSION, Core, Value, encode_core
+from ..event import SCHEMA_VERSION, Core, Value, encode_core, new_source
 from ..trail.forgetting import names_any
-from ..trail.numbering import new_source
 from ..trail.ranges import Range
 from ..trail.store import WritableTrail
 from .places import ArchivePlace

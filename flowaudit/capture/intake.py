@@ -14,9 +14,9 @@ from ..oplog import OPLOG
 from ..policy.proxies import Proxies
 from ..policy.rule import NO_RULE
 from ..policy.rules import Policy
+from ..recording.recorder import Recorder
 from ..trail.opening import check_trail
 from ..trail.paths import TrailPaths
-from ..trail.recorder import Recorder
 from ..vault.opening import open_vault
 from ..vault.place import DatabaseUrl, Place
 from .bodies import Payload

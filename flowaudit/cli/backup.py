@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 
 from ..trail.backup import back_up
-from ..trail.check import verify_trail
 from ..trail.paths import TrailPaths
+from ..verification.trail import verify_trail
 from .options import add_reason, add_trail, record_access, trail_paths
 from .wording import fold
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..errors import SettingError
 from ..report.words import printable
-from ..trail.cosigning import cosign
+from ..witnesses.cosigning import cosign
 from .options import add_format, add_trail, trail_paths
 from .output import print_json, print_table
 from .witnesses import load_keys

@@ -9,7 +9,7 @@ from ..archive.erasing import erase_archived
 from ..archive.upkeep import upkeep
 from ..errors import SettingError, VaultError
 from ..report.words import printable
-from ..trail.dead_spool import waiting_records
+from ..spool.dead import waiting_records
 from ..trail.erasing import erase_tokens
 from ..trail.forgetting import ErasureNote
 from ..trail.opening import open_trail

@@ -8,7 +8,7 @@ from ..evidence.opened import PackVerification, is_pack, verify_pack
 from ..evidence.signed import MAX_STATEMENT_BYTES, SignedStatement, is_statement
 from ..proofs.note import VerifierKey
 from ..report.words import amount, moment, printable
-from ..trail.timestamps import load_roots
+from ..witnesses.timestamps import load_roots
 from .output import print_csv, print_json
 from .witnesses import load_keys
 

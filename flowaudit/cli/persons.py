@@ -8,8 +8,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from ..errors import EventError, VaultError
-from ..event import SCHEMA_VERSION, Core, Value, encode_core
-from ..trail.numbering import new_source
+from ..event import SCHEMA_VERSION, Core, Value, encode_core, new_source
 from ..trail.opening import open_trail
 from ..trail.paths import TrailPaths
 from ..vault import opening

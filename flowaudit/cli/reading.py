@@ -10,7 +10,7 @@ from ..errors import VaultError
 from ..journeys.engine import Engine, Include
 from ..journeys.left_out import LeftOut
 from ..report.exclusions import exclusion_sentence
-from ..trail.dead_spool import waiting_records
+from ..spool.dead import waiting_records
 from ..trail.opening import open_reader
 from ..trail.paths import TrailPaths
 from ..vault.opening import open_vault, vault_exists

@@ -8,10 +8,10 @@ from typing import Final
 from msgspec.structs import replace
 
 from ..event import SCHEMA_VERSION, encode_core
-from ..trail.adoption import Adoption, Loss, adopt_dead_sources, gap_event
-from ..trail.dead_spool import spool_files, waiting_records
+from ..recording.adoption import Adoption, Loss, adopt_dead_sources, gap_event
+from ..recording.source import new_source
+from ..spool.dead import spool_files, waiting_records
 from ..trail.opening import check_trail, open_trail
-from ..trail.source import new_source
 from ..trail.store import WritableTrail
 from .options import add_format, add_trail, trail_paths
 from .output import print_json, print_table

@@ -18,9 +18,9 @@ from ..report.page import render_page
 from ..report.text import print_report
 from ..report.words import amount
 from ..review.engine import review
-from ..trail.check import verify_trail
 from ..trail.paths import SQLITE_MAGIC, TrailPaths
 from ..vault.place import DatabaseUrl, Place
+from ..verification.trail import verify_trail
 from .importing import shown_progress
 from .options import add_policy, add_reason, add_trail
 from .places import add_archive, archive_places

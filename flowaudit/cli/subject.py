@@ -12,7 +12,7 @@ from ..archive.places import ArchivePlace
 from ..archive.reading import with_archives
 from ..event import Entry, flat_event
 from ..report.words import printable
-from ..trail.dead_spool import waiting_records
+from ..spool.dead import waiting_records
 from ..trail.opening import open_reader
 from ..trail.paths import TrailPaths
 from ..vault.erasure import Person, hold_of

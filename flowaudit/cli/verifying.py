@@ -9,10 +9,10 @@ from ..archive.reading import with_archives
 from ..errors import ProofError, TrailError
 from ..proofs.checkpoint import Checkpoint
 from ..report.words import amount, moment, printable
-from ..trail.check import verify_trail
 from ..trail.keys import load_verifier_key
-from ..trail.timestamps import load_roots
-from ..trail.verification import Verification
+from ..verification.found import Verification
+from ..verification.trail import verify_trail
+from ..witnesses.timestamps import load_roots
 from .exported import verify_file
 from .options import add_format, add_trail, trail_paths
 from .output import print_csv, print_json

@@ -8,8 +8,8 @@ from pathlib import Path
 from ..errors import TrailError
 from ..proofs.note import VerifierKey
 from ..trail.paths import TrailPaths
-from ..trail.publishing import Kept, kept_in
-from ..trail.timestamps import is_authority
+from ..witnesses.publishing import Kept, kept_in
+from ..witnesses.timestamps import is_authority
 from .options import setting_of
 
 __all__ = ["add_against", "add_witnesses", "load_keys", "witnessed_by"]

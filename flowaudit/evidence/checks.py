@@ -17,11 +17,11 @@ from ..proofs.paths import is_consistent
 from ..proofs.tlog_proof import InclusionProof
 from ..proofs.verify import entry_leaf, is_sealed_only
 from ..trail.forgetting import erased_ranges
+from ..trail.intervals import merged, uncovered
 from ..trail.keychain import KeyFacts
-from ..trail.numbering import merged, uncovered
-from ..trail.timestamps import check_stamp
-from ..trail.verification import Problem
 from ..vault.base import is_own_token
+from ..verification.found import Problem
+from ..witnesses.timestamps import check_stamp
 from .contents import (
     CHECKPOINT,
     EVENTS,

@@ -5,14 +5,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..proofs.checkpoint import Checkpoint
-from ..trail.check import verify_trail
-from ..trail.dead_spool import spool_states
+from ..spool.dead import spool_states
 from ..trail.keys import read_key
 from ..trail.opening import open_reader, open_trail
 from ..trail.paths import TrailPaths
-from ..trail.publishing import Kept
 from ..trail.store import ReadableTrail
-from ..trail.verification import Verification
+from ..verification.found import Verification
+from ..verification.trail import verify_trail
+from ..witnesses.publishing import Kept
 from .signed import sign_statement
 from .statement import Span, make_statement
 

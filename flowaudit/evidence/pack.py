@@ -23,15 +23,15 @@ from ..proofs.note import Note, VerifierKey, signature_line
 from ..proofs.paths import TileTree
 from ..proofs.tlog_proof import InclusionProof
 from ..proofs.verify import is_sealed_only
-from ..trail.check import verify_trail
 from ..trail.forgetting import erased_ranges
 from ..trail.keys import load_verifier_key, read_key
 from ..trail.opening import open_reader
 from ..trail.paths import TrailPaths
-from ..trail.publishing import Kept
 from ..trail.store import ReadableTrail
-from ..trail.verification import Verification
 from ..vault.base import AnyVault
+from ..verification.found import Verification
+from ..verification.trail import verify_trail
+from ..witnesses.publishing import Kept
 from .contents import (
     CHECKPOINT,
     EVENTS,

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from ..event import Entry
-from ..trail.dead_spool import SpoolState
+from ..spool.dead import SpoolState
 from ..trail.store import ReadableTrail
 
 __all__ = ["Gap", "Source", "Span", "Statement", "make_statement"]

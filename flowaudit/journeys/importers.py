@@ -14,11 +14,11 @@ from typing import BinaryIO, Final, Protocol
 
 import msgspec
 
-from ..trail.numbering import Numbering
 from ..trail.opening import open_reader, open_trail
 from ..trail.paths import TrailPaths
 from ..trail.store import WritableTrail
 from ..vault.opening import open_vault
+from ..verification.numbering import Numbering
 from .jsonlines import given_event
 from .lines import Content, Progress, lines_of, open_log, survey
 from .loglines import FORMATS, LogLines, Record

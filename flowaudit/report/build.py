@@ -9,7 +9,7 @@ from ..journeys.engine import Engine
 from ..journeys.flows import FlowReport, flow_report
 from ..journeys.left_out import left_out as policy_left_out
 from ..review.finding import Finding, Review
-from ..trail.verification import Verification
+from ..verification.found import Verification
 from .changes import Release, releases
 from .exclusions import exclusion_sentence
 from .ladder import Ladder, commonest_ladder, ladder

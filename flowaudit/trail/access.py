@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from typing import Final, Literal
 
 from ..errors import TrailBusyError, TrailError, VaultError
-from ..event import SCHEMA_VERSION, Core, Value, encode_core
+from ..event import SCHEMA_VERSION, Core, Value, encode_core, new_source
 from ..vault.base import AnyVault
 from ..vault.opening import open_vault
 from ..vault.place import DatabaseUrl, Place
-from .numbering import new_source
 from .opening import open_trail
 from .paths import TrailPaths
 

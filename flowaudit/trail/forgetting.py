@@ -13,11 +13,10 @@ from typing import Final
 import msgspec
 
 from ..errors import TrailBusyError, VaultBusyError, VaultError
-from ..event import SCHEMA_VERSION, Core, Value, encode_core
+from ..event import SCHEMA_VERSION, Core, Value, encode_core, new_source
 from ..oplog import OPLOG
 from ..vault.opening import open_vault, vault_exists
 from ..vault.place import Place
-from .numbering import new_source
 
 __all__ = ["ErasureNote", "Forgetting", "erased_ranges", "names_any", "ranges_of"]
 

@@ -1,7 +1,7 @@
 """Whole tiles of entries with nothing wrong and little to say: nearly all of a trail, in one go.
 
-Verification looks at each entry with care (`rows.py`). Here 256 of them are looked at together, in
-a third of the time; what is not plainly as it must be is left to that.
+Verification looks at each entry with care (`verification/rows.py`). Here 256 of them are looked at
+together, in a third of the time; what is not plainly as it must be is left to that.
 """
 
 from collections.abc import Iterable

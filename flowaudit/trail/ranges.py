@@ -14,7 +14,7 @@ import msgspec
 
 from ..errors import NotATrailError
 from ..proofs.merkle import TILE_WIDTH
-from .numbering import merged
+from .intervals import merged
 
 __all__ = ["Away", "Range", "State", "Telling", "Told", "ends_away", "ranges_from"]
 

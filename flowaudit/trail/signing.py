@@ -18,12 +18,11 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ..errors import ProofError
-from ..event import SCHEMA_VERSION, Core, Value, encode_core
+from ..event import SCHEMA_VERSION, Core, Value, encode_core, new_source
 from ..proofs.checkpoint import Checkpoint
 from ..proofs.note import Note, VerifierKey
 from .keychain import key_facts
 from .keys import load_verifier_key, make_key, read_key, write_public_key
-from .numbering import new_source
 from .paths import TrailPaths
 
 __all__ = ["KeyNews", "Signer"]

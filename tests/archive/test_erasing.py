@@ -16,12 +16,12 @@ from flowaudit.archive.reading import ArchivedTrail
 from flowaudit.archive.upkeep import upkeep
 from flowaudit.cli import main
 from flowaudit.event import Entry
-from flowaudit.trail.check import verify_trail
 from flowaudit.trail.forgetting import ErasureNote
 from flowaudit.trail.opening import open_reader
 from flowaudit.trail.paths import TrailPaths
 from flowaudit.trail.sqlite import Trail
 from flowaudit.vault.tokens import Vault
+from flowaudit.verification.trail import verify_trail
 from tests.archive.test_moving import Broken, watch
 from tests.archive.trails import NOW, SOURCE, grow, verify_archived
 from tests.conftest import run_sqlite

@@ -15,10 +15,10 @@ from flowaudit.archive.places import ArchivePlace, open_place, place_text
 from flowaudit.archive.reading import ArchivedTrail
 from flowaudit.errors import ArchiveError, FlowauditError, TrailError
 from flowaudit.event import Core, Entry, encode_core
-from flowaudit.trail.check import verify_trail
 from flowaudit.trail.forgetting import ErasureNote
 from flowaudit.trail.opening import open_reader
 from flowaudit.trail.sqlite import Trail
+from flowaudit.verification.trail import verify_trail
 from tests.archive.trails import DAY, NOW, SOURCE, START, contents, grow, verify_archived
 from tests.conftest import run_sqlite
 

@@ -18,11 +18,11 @@ from flowaudit.archive.upkeep import upkeep
 from flowaudit.errors import TrailError
 from flowaudit.journeys.engine import Engine
 from flowaudit.trail.backup import back_up
-from flowaudit.trail.check import verify_trail
 from flowaudit.trail.forgetting import ErasureNote
 from flowaudit.trail.opening import open_reader, open_trail
 from flowaudit.trail.paths import TrailPaths
 from flowaudit.vault.place import DatabaseUrl
+from flowaudit.verification.trail import verify_trail
 from tests.archive.trails import DAY, NOW, SOURCE, START, record
 from tests.postgres import Server
 

@@ -14,11 +14,11 @@ from flowaudit.archive.restoring import restore_ranges
 from flowaudit.cli import main
 from flowaudit.errors import ArchiveError, TrailError
 from flowaudit.trail.backup import back_up
-from flowaudit.trail.check import verify_trail
 from flowaudit.trail.opening import open_reader
 from flowaudit.trail.paths import TrailPaths
 from flowaudit.trail.sqlite import Trail
 from flowaudit.vault.tokens import Vault
+from flowaudit.verification.trail import verify_trail
 from tests.archive.test_moving import Broken, watch
 from tests.archive.trails import DAY, NOW, SOURCE, START, contents, grow, record, verify_archived
 from tests.conftest import run_sqlite

@@ -14,10 +14,10 @@ from flowaudit.archive.retention import Pruned, prune_trail
 from flowaudit.cli import main
 from flowaudit.errors import ArchiveError
 from flowaudit.event import Core, encode_core, flat_event
-from flowaudit.trail.check import verify_trail
 from flowaudit.trail.forgetting import ErasureNote
 from flowaudit.trail.opening import open_reader
 from flowaudit.trail.sqlite import Trail
+from flowaudit.verification.trail import verify_trail
 from tests.archive.test_moving import Broken, watch
 from tests.archive.trails import DAY, NOW, SOURCE, START, contents, grow, verify_archived
 from tests.conftest import run_sqlite

@@ -10,9 +10,9 @@ from flowaudit.archive.places import ArchivePlace, open_place
 from flowaudit.archive.reading import ArchivedTrail, with_archives
 from flowaudit.archive.survey import Surveyor
 from flowaudit.errors import ArchiveError
-from flowaudit.trail.check import verify_trail
 from flowaudit.trail.opening import open_reader
 from flowaudit.trail.sqlite import Trail
+from flowaudit.verification.trail import verify_trail
 from tests.archive.trails import NOW, grow
 
 

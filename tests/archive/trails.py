@@ -5,11 +5,11 @@ from pathlib import Path
 from flowaudit.archive.places import ArchivePlace
 from flowaudit.archive.reading import with_archives
 from flowaudit.event import Core, Entry, Personal, encode_core, encode_personal
-from flowaudit.trail.check import verify_trail
 from flowaudit.trail.opening import open_reader
 from flowaudit.trail.paths import TrailPaths
 from flowaudit.trail.sqlite import Trail
-from flowaudit.trail.verification import Verification
+from flowaudit.verification.found import Verification
+from flowaudit.verification.trail import verify_trail
 
 DAY = 86_400_000_000
 START = 20_000 * DAY

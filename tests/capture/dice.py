@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, settings
 import flowaudit
 from flowaudit import FlowAudit
 from flowaudit.event import flat_event
-from flowaudit.trail.check import verify_trail
 from flowaudit.trail.reader import TrailReader
+from flowaudit.verification.trail import verify_trail
 
 __all__ = ["BATCH", "POLICIES", "Boom", "Dice", "Fuzzed", "fuzzed_audit", "fuzzing", "same_error"]
 

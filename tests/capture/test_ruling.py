@@ -102,7 +102,7 @@ def test_a_heartbeat_tells_the_count_so_far(
     events: Events,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("flowaudit.trail.writer.HEARTBEAT_S", 0.05)
+    monkeypatch.setattr("flowaudit.recording.writer.HEARTBEAT_S", 0.05)
     audit = make_audit(policy=policy_file(tmp_path, RULES))
     call(audit.asgi(answering(START, BODY)), scope(path="/static/a"))
     call(audit.asgi(answering(START, BODY)), scope(path="/p"))

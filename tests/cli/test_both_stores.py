@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from flowaudit.cli import main
-from flowaudit.trail.check import verify_trail
 from flowaudit.vault.place import DatabaseUrl
+from flowaudit.verification.trail import verify_trail
 from tests.postgres import Server
 
 PATHS = ["/", "/doctors", "/doctors/7", "/booking", "/booking/done", "/wp-admin.php", "/.env"]

@@ -11,9 +11,9 @@ import pytest
 import flowaudit
 from flowaudit import FlowAudit
 from flowaudit.cli import main
-from flowaudit.trail.check import verify_trail
 from flowaudit.trail.paths import TrailPaths
 from flowaudit.vault.tokens import Vault
+from flowaudit.verification.trail import verify_trail
 
 Events = Callable[..., list[dict[str, Any]]]
 Said = pytest.CaptureFixture[str]

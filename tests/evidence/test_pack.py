@@ -26,9 +26,9 @@ from flowaudit.evidence.opened import PackVerification, verify_pack
 from flowaudit.proofs.note import Note, VerifierKey, signature_line
 from flowaudit.trail.keys import load_verifier_key, read_key
 from flowaudit.trail.paths import TrailPaths
-from flowaudit.trail.publishing import Publisher
 from flowaudit.trail.sqlite import Trail
 from flowaudit.vault.tokens import Vault
+from flowaudit.witnesses.publishing import Publisher
 
 Said = pytest.CaptureFixture[str]
 ANN, BOB = "user:ann", "user:bob"

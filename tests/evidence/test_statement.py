@@ -64,7 +64,7 @@ def run(trail: Path, act: str, at: int, **keywords: Any) -> None:
 
 
 def state(trail: Path, first: int = 0, end: int = 2**62, made: int = 2**61) -> Statement:
-    from flowaudit.trail.dead_spool import spool_states
+    from flowaudit.spool.dead import spool_states
 
     paths = TrailPaths.of(trail)
     with open_reader(paths) as reader:

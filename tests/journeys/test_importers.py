@@ -11,11 +11,11 @@ from flowaudit.errors import NotATrailError, TrailBusyError, TrailWriteError
 from flowaudit.event import flat_event
 from flowaudit.journeys import importers
 from flowaudit.journeys.importers import import_log
-from flowaudit.trail.check import verify_trail
 from flowaudit.trail.paths import TrailPaths
 from flowaudit.trail.reader import TrailReader
 from flowaudit.trail.sqlite import Trail
 from flowaudit.vault.tokens import Vault, is_token
+from flowaudit.verification.trail import verify_trail
 
 LINE = '192.0.2.{i} - {user} [25/Oct/2015:04:11:25 +0100] "GET /{i}?q=1 HTTP/1.1" 200 1 "-" "x"\n'
 

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import pytest
 
 from flowaudit.report.page import render_page
-from flowaudit.trail.verification import Problem, Verification
+from flowaudit.verification.found import Problem, Verification
 
 HOSTILE = '/"><script>alert(1)</script><img src=x onerror=alert(2)>\u202e\x1b[31m{{7*7}}'
 SECTIONS = {"flow", "paths", "findings", "refusals", "scope"}

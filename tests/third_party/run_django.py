@@ -126,8 +126,8 @@ def compare(plain: Outcome, wrapped: Outcome, expected: set[str]) -> int:
 
 def recorded(trail: Path, output: Path) -> bool:
     """Say what the wrapped run has put into its trail; tells whether it is whole and holds."""
-    from flowaudit.trail.check import verify_trail
     from flowaudit.trail.paths import TrailPaths
+    from flowaudit.verification.trail import verify_trail
 
     found = verify_trail(TrailPaths.of(trail))
     print(f"trail: {found.size} entries; {'holds' if found.ok else found.problems}")

@@ -29,7 +29,7 @@ from waitress.server import create_server
 import flowaudit
 from flowaudit import FlowAudit
 from flowaudit.testing import recorded_events
-from flowaudit.trail.check import verify_trail
+from flowaudit.verification.trail import verify_trail
 from flowaudit_flask import FlowAuditFlask
 
 TIME_LIMIT_S = 20.0

@@ -29,7 +29,7 @@ from datasette.plugins import pm
 import flowaudit
 from flowaudit import FlowAudit
 from flowaudit.testing import recorded_events
-from flowaudit.trail.check import verify_trail
+from flowaudit.verification.trail import verify_trail
 
 ROWS = 20_000
 START_S = 20.0

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from flowaudit import FlowAudit
-from flowaudit.trail.check import verify_trail
+from flowaudit.verification.trail import verify_trail
 
 
 class _Telling(FlowAudit):

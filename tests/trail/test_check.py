@@ -15,9 +15,9 @@ from flowaudit.event import Core, Personal, encode_core, encode_personal
 from flowaudit.proofs.checkpoint import sign_checkpoint
 from flowaudit.proofs.merkle import Tree
 from flowaudit.proofs.note import VerifierKey
-from flowaudit.trail.check import verify_trail
 from flowaudit.trail.opening import open_reader, open_trail
 from flowaudit.trail.paths import TrailPaths
+from flowaudit.verification.trail import verify_trail
 from tests.trail.stores import only_sqlite
 
 Sql = Callable[..., list[tuple[Any, ...]]]

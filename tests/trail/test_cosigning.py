@@ -12,13 +12,13 @@ from flowaudit.cli import main
 from flowaudit.errors import TrailError
 from flowaudit.event import Core, encode_core
 from flowaudit.proofs.note import VerifierKey
-from flowaudit.trail.check import verify_trail
-from flowaudit.trail.cosigning import cosign
 from flowaudit.trail.keys import load_verifier_key
 from flowaudit.trail.paths import TrailPaths
-from flowaudit.trail.publishing import Publisher, kept_in
 from flowaudit.trail.reader import TrailReader
 from flowaudit.trail.sqlite import Trail
+from flowaudit.verification.trail import verify_trail
+from flowaudit.witnesses.cosigning import cosign
+from flowaudit.witnesses.publishing import Publisher, kept_in
 
 
 @pytest.fixture

@@ -22,7 +22,6 @@ from flowaudit.cli import main
 from flowaudit.errors import TrailBusyError
 from flowaudit.event import Core, Personal, encode_core, encode_personal
 from flowaudit.proofs.merkle import seal
-from flowaudit.trail.check import verify_trail
 from flowaudit.trail.erasing import erase_tokens
 from flowaudit.trail.forgetting import RANGES_AT_ONCE, ErasureNote, Forgetting, names_any, ranges_of
 from flowaudit.trail.opening import open_reader, open_trail
@@ -31,6 +30,7 @@ from flowaudit.trail.sqlite import Trail
 from flowaudit.vault.erasure import begin_erasure, find_person
 from flowaudit.vault.opening import open_vault
 from flowaudit.vault.tokens import Token, Vault
+from flowaudit.verification.trail import verify_trail
 from tests.trail.stores import bytes_of, folder_of, only_sqlite
 
 Events = Callable[..., list[dict[str, Any]]]

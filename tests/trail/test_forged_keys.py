@@ -6,14 +6,13 @@ from pathlib import Path
 import pytest
 
 from flowaudit.cli import main
-from flowaudit.event import Core, encode_core
+from flowaudit.event import Core, encode_core, new_source
 from flowaudit.proofs.note import VerifierKey
-from flowaudit.trail.check import verify_trail
 from flowaudit.trail.keychain import key_facts
 from flowaudit.trail.keys import load_verifier_key
-from flowaudit.trail.numbering import new_source
 from flowaudit.trail.paths import TrailPaths
 from flowaudit.trail.sqlite import Trail
+from flowaudit.verification.trail import verify_trail
 
 
 @pytest.fixture

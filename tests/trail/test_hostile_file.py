@@ -11,8 +11,8 @@ import pytest
 
 from flowaudit.errors import NotATrailError
 from flowaudit.event import Core, encode_core
-from flowaudit.trail.check import verify_trail
 from flowaudit.trail.sqlite import Trail
+from flowaudit.verification.trail import verify_trail
 
 Sql = Callable[..., list[tuple[Any, ...]]]
 
@@ -25,7 +25,7 @@ VERIFY = """
 import sys
 from pathlib import Path
 from flowaudit.errors import FlowauditError
-from flowaudit.trail.check import verify_trail
+from flowaudit.verification.trail import verify_trail
 try:
     found = verify_trail(Path(sys.argv[1]))
     print("ok" if found.ok else found.first_bad)

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 
 from flowaudit.cli import main
 from flowaudit.event import Core, encode_core, flat_event
-from flowaudit.trail import spool_records
-from flowaudit.trail.check import verify_trail
-from flowaudit.trail.dead_spool import DeadSpool, waiting_records
+from flowaudit.spool import records as spool_records
+from flowaudit.spool.dead import DeadSpool, waiting_records
+from flowaudit.spool.live import Spool
+from flowaudit.spool.records import scan
+from flowaudit.spool.ring import AT_TAIL, HEADER_BYTES, MAGIC, META, PREFIX, U64, boot_id
 from flowaudit.trail.reader import TrailReader
-from flowaudit.trail.ring import AT_TAIL, HEADER_BYTES, MAGIC, META, PREFIX, U64, boot_id
-from flowaudit.trail.spool import Spool
-from flowaudit.trail.spool_records import scan
 from flowaudit.trail.sqlite import Trail
+from flowaudit.verification.trail import verify_trail
 
 SOURCE = "a" * 26
 

@@ -21,13 +21,13 @@ from flowaudit import FlowAudit
 from flowaudit.cli import main
 from flowaudit.errors import TrailBusyError, TrailError, VaultError
 from flowaudit.event import Core, encode_core
-from flowaudit.trail.adoption import Loss, adopt_dead_sources
-from flowaudit.trail.check import verify_trail
+from flowaudit.recording.adoption import Loss, adopt_dead_sources
 from flowaudit.trail.homes import home_of
 from flowaudit.trail.opening import open_reader, open_trail
 from flowaudit.trail.paths import TrailPaths
 from flowaudit.vault.opening import open_vault
 from flowaudit.vault.place import DatabaseUrl
+from flowaudit.verification.trail import verify_trail
 from tests.postgres import Server, running
 
 SOAK = bool(os.environ.get("FLOWAUDIT_SOAK"))
@@ -53,7 +53,7 @@ HOST = """
     import os, sys, time
     from flowaudit.event import Core, Personal
     from flowaudit.trail.paths import TrailPaths
-    from flowaudit.trail.recorder import Recorder
+    from flowaudit.recording.recorder import Recorder
 
     url, key, spool, stop = sys.argv[1:]
     recorder = Recorder(

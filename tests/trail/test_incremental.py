@@ -9,9 +9,9 @@ import pytest
 from flowaudit.cli import main
 from flowaudit.event import Core, Personal, encode_core, encode_personal
 from flowaudit.proofs.checkpoint import Checkpoint
-from flowaudit.trail.check import verify_trail
 from flowaudit.trail.opening import open_reader, open_trail
-from flowaudit.trail.verification import Verification
+from flowaudit.verification.found import Verification
+from flowaudit.verification.trail import verify_trail
 
 Sql = Callable[..., list[tuple[Any, ...]]]
 

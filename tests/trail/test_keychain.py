@@ -12,11 +12,11 @@ from flowaudit.cli import main
 from flowaudit.errors import TrailWriteError
 from flowaudit.event import Core, encode_core
 from flowaudit.proofs.note import VerifierKey
-from flowaudit.trail.check import verify_trail
 from flowaudit.trail.keys import load_verifier_key
 from flowaudit.trail.opening import open_reader, open_trail
 from flowaudit.trail.paths import TrailPaths
 from flowaudit.trail.signing import Signer
+from flowaudit.verification.trail import verify_trail
 from tests.trail.stores import only_sqlite
 
 Sql = Callable[..., list[tuple[Any, ...]]]

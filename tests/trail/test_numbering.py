@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from flowaudit.trail.numbering import Numbering
+from flowaudit.verification.numbering import Numbering
 
 Gap = tuple[int, int]
 
@@ -98,7 +98,7 @@ def test_its_time_is_flat_with_many_holes(shape: str) -> None:
 
 
 def test_more_holes_than_are_remembered_are_never_a_yes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flowaudit.trail.numbering.MAX_HOLES", 5)
+    monkeypatch.setattr("flowaudit.verification.numbering.MAX_HOLES", 5)
     numbers = [2 * i + 1 for i in range(10)]
     gaps = [(2 * i, 2 * i) for i in range(1, 10)]
     assert told(numbers, gaps, 19) == {"has more holes than can be told apart"}

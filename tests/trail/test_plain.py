@@ -9,10 +9,10 @@ import pytest
 from faults.trails import build_base, build_clean, plain_copy
 from flowaudit.event import Core, encode_core
 from flowaudit.proofs.merkle import NOT_SEALED, TILE_WIDTH
-from flowaudit.trail.check import verify_trail
 from flowaudit.trail.plain import StoredRow, plain_tile
 from flowaudit.trail.reader import TrailReader
 from flowaudit.trail.sqlite import Trail
+from flowaudit.verification.trail import verify_trail
 
 
 @pytest.fixture(scope="module")

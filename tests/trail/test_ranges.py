@@ -8,12 +8,12 @@ import pytest
 
 from flowaudit.errors import NotATrailError
 from flowaudit.event import Core, encode_core
-from flowaudit.trail.check import verify_trail
 from flowaudit.trail.paths import FORMAT
-from flowaudit.trail.publishing import Kept
 from flowaudit.trail.ranges import Away, Range, Telling, ranges_from
 from flowaudit.trail.reader import TrailReader
 from flowaudit.trail.sqlite import Trail
+from flowaudit.verification.trail import verify_trail
+from flowaudit.witnesses.publishing import Kept
 
 FORMAT_1 = """
 CREATE TABLE event (seq INTEGER PRIMARY KEY, core TEXT, personal TEXT, salt BLOB, sealed BLOB);

@@ -16,14 +16,14 @@ from typing import Any
 import pytest
 
 from flowaudit.event import Core, Personal, cut
-from flowaudit.trail.adoption import Loss, adopt_dead_sources
-from flowaudit.trail.check import verify_trail
+from flowaudit.recording.adoption import Loss, adopt_dead_sources
+from flowaudit.recording.recorder import Recorder
+from flowaudit.recording.source import LiveSource
 from flowaudit.trail.locks import file_lock
 from flowaudit.trail.opening import open_trail, trail_exists
 from flowaudit.trail.paths import TrailPaths
-from flowaudit.trail.recorder import Recorder
-from flowaudit.trail.source import LiveSource
 from flowaudit.vault.place import DatabaseUrl
+from flowaudit.verification.trail import verify_trail
 from tests.trail.stores import only_sqlite
 
 Events = Callable[..., list[dict[str, Any]]]
@@ -319,7 +319,7 @@ CHILD = """
     import sys, time
     from flowaudit.event import Core, Personal
     from flowaudit.trail.paths import TrailPaths
-    from flowaudit.trail.recorder import Recorder
+    from flowaudit.recording.recorder import Recorder
 
     recorder = Recorder(
         TrailPaths.of(sys.argv[1]), process_facts={}, clock_us=lambda: time.time_ns() // 1000,
@@ -418,7 +418,7 @@ def test_of_a_spool_in_memory_what_is_lost_at_the_end_is_told_and_no_more(
     comes_late: bool,
 ) -> None:
     """The writer that was given up may still wait for the lock, and then bring in everything."""
-    monkeypatch.setattr("flowaudit.trail.spool._is_network", lambda folder: True)
+    monkeypatch.setattr("flowaudit.spool.live._is_network", lambda folder: True)
     recorder = make_recorder()
     recorder.append(*request(0))
     assert recorder.flush()
@@ -470,8 +470,8 @@ def test_dead_sources_are_looked_for_again_after_a_failure(
         if len(tried) < 3:
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("flowaudit.trail.writer.adopt_dead_sources", adopt)
-    monkeypatch.setattr("flowaudit.trail.writer.ADOPT_AGAIN_S", 0.05)
+    monkeypatch.setattr("flowaudit.recording.writer.adopt_dead_sources", adopt)
+    monkeypatch.setattr("flowaudit.recording.writer.ADOPT_AGAIN_S", 0.05)
     recorder = make_recorder()
     for i in range(6):
         recorder.append(*request(i))
@@ -563,7 +563,7 @@ def test_a_key_that_cannot_be_used_stops_no_event(
 def test_what_the_policy_left_out_is_told_soon(
     make_recorder: Callable[..., Recorder], events: Events, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("flowaudit.trail.writer.LEFT_OUT_S", 0.2)
+    monkeypatch.setattr("flowaudit.recording.writer.LEFT_OUT_S", 0.2)
     recorder = make_recorder()
     recorder.append(Core(ts=1, kind="note"))
     for rule in ("assets", "assets", "health"):

@@ -14,11 +14,11 @@ from flowaudit import FlowAudit
 from flowaudit.cli import main
 from flowaudit.errors import TrailError, TrailWriteError, VaultError
 from flowaudit.event import Core, Personal, encode_core, encode_personal
-from flowaudit.trail.check import verify_trail
 from flowaudit.trail.opening import open_reader, open_trail
 from flowaudit.trail.paths import TrailPaths
 from flowaudit.vault.opening import open_vault
 from flowaudit.vault.place import DatabaseUrl
+from flowaudit.verification.trail import verify_trail
 from tests.postgres import Server
 
 ROLES = {

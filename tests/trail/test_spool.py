@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowaudit.trail.dead_spool import DeadSpool, spool_files, waiting_records
-from flowaudit.trail.ring import HEADER_BYTES, boot_id
-from flowaudit.trail.spool import Spool
+from flowaudit.spool.dead import DeadSpool, spool_files, waiting_records
+from flowaudit.spool.live import Spool
+from flowaudit.spool.ring import HEADER_BYTES, boot_id
 
 SOURCE = "a" * 26
 
@@ -149,7 +149,7 @@ def test_a_living_source_is_not_adopted(tmp_path: Path) -> None:
     code = f"""
         import sys, time
         from pathlib import Path
-        from flowaudit.trail.spool import Spool
+        from flowaudit.spool.live import Spool
         spool = Spool(Path({str(tmp_path)!r}), {SOURCE!r}, 1 << 18)
         spool.put(1, b"core", b"personal", False)
         print("ready", flush=True)

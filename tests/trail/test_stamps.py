@@ -12,9 +12,9 @@ import pytest
 from flowaudit import FlowAudit
 from flowaudit.cli import main
 from flowaudit.errors import ProofError, TrailError
-from flowaudit.trail.check import verify_trail
-from flowaudit.trail.publishing import kept_in
-from flowaudit.trail.timestamps import ask_for_stamp, check_stamp, load_roots
+from flowaudit.verification.trail import verify_trail
+from flowaudit.witnesses.publishing import kept_in
+from flowaudit.witnesses.timestamps import ask_for_stamp, check_stamp, load_roots
 
 from .authority import Authority, serving
 

@@ -13,11 +13,11 @@ from flowaudit import FlowAudit
 from flowaudit.cli import main
 from flowaudit.errors import TrailBusyError
 from flowaudit.event import SCHEMA_VERSION, Core, Personal, encode_core, encode_personal
-from flowaudit.trail.check import verify_trail
 from flowaudit.trail.opening import open_reader, open_trail
 from flowaudit.trail.paths import TrailPaths
-from flowaudit.trail.publishing import Kept, Publisher, kept_in
 from flowaudit.trail.sqlite import Trail
+from flowaudit.verification.trail import verify_trail
+from flowaudit.witnesses.publishing import Kept, Publisher, kept_in
 from tests.trail.stores import only_sqlite
 
 SOURCE = "s" * 26

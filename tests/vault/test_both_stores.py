@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from flowaudit.errors import VaultError
-from flowaudit.trail.check import verify_trail
 from flowaudit.trail.opening import open_trail
 from flowaudit.trail.paths import TrailPaths
 from flowaudit.vault.base import AnyVault, is_token, spelled, token_of
@@ -28,6 +27,7 @@ from flowaudit.vault.erasure import (
 )
 from flowaudit.vault.opening import open_vault
 from flowaudit.vault.place import DatabaseUrl
+from flowaudit.verification.trail import verify_trail
 from tests.conftest import run_sqlite
 from tests.postgres import Server
 from tests.trail.stores import as_setting

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from flowaudit.errors import VaultError
-from flowaudit.trail.check import verify_trail
 from flowaudit.trail.sqlite import Trail
 from flowaudit.vault.erasure import Hold, hold_of, place_hold
 from flowaudit.vault.guard import is_open_here
 from flowaudit.vault.tokens import Vault
+from flowaudit.verification.trail import verify_trail
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from flowaudit.event import flat_event
-from flowaudit.trail.check import verify_trail
 from flowaudit.trail.paths import TrailPaths
 from flowaudit.trail.reader import TrailReader
+from flowaudit.verification.trail import verify_trail
 
 pytest.importorskip("duckdb")
 

@@ -13,10 +13,10 @@ from typing import Final
 
 from ..event import Core, Personal, Pieces, Value, cut
 from ..oplog import OPLOG
+from ..trail.paths import TrailPaths
 from ..vault.guard import living
 from .adoption import Loss
 from .emission import Emission
-from .paths import TrailPaths
 from .source import LiveSource
 from .writer import HEARTBEAT_S, Writer
 

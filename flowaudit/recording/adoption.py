@@ -11,11 +11,11 @@ from typing import Final
 from ..errors import EventError
 from ..event import Core, Value, decode_core, decode_personal
 from ..oplog import OPLOG
-from .dead_spool import DeadSpool, spool_files
-from .numbering import uncovered
-from .ring import boot_id
-from .spool_records import Record
-from .store import WritableTrail
+from ..spool.dead import DeadSpool, spool_files
+from ..spool.records import Record
+from ..spool.ring import boot_id
+from ..trail.intervals import uncovered
+from ..trail.store import WritableTrail
 
 __all__ = ["Adoption", "Loss", "adopt_dead_sources", "gap_event"]
 

@@ -5,10 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from ..event import MAX_CORE_BYTES, MAX_PERSONAL_BYTES, Core, Pieces, Value, cut
+from ..event import MAX_CORE_BYTES, MAX_PERSONAL_BYTES, Core, Pieces, Value, cut, new_source
+from ..spool.live import Spool, Taken
 from .adoption import Loss, gap_event
-from .numbering import new_source
-from .spool import Spool, Taken
 
 __all__ = ["GROUP_EVENTS", "LiveSource", "new_source"]
 

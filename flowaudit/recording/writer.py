@@ -11,14 +11,14 @@ from typing import Final
 
 from ..errors import FlowauditError
 from ..oplog import OPLOG
+from ..spool.live import Taken
+from ..spool.ring import boot_id
+from ..trail.opening import open_trail
+from ..trail.paths import TrailPaths
+from ..witnesses.publishing import Publisher
 from .adoption import Loss, adopt_dead_sources
 from .emission import Emission
-from .opening import open_trail
-from .paths import TrailPaths
-from .publishing import Publisher
-from .ring import boot_id
 from .source import GROUP_EVENTS, LiveSource
-from .spool import Taken
 
 __all__ = ["HEARTBEAT_S", "Writer"]
 

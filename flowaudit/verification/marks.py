@@ -7,10 +7,10 @@ from ..errors import ProofError
 from ..proofs.checkpoint import Checkpoint
 from ..proofs.note import VerifierKey
 from ..proofs.paths import TileTree
-from .keychain import KeyChain, KeyFacts
-from .ranges import ends_away
-from .store import ReadableTrail
-from .verification import Problem
+from ..trail.keychain import KeyChain, KeyFacts
+from ..trail.ranges import ends_away
+from ..trail.store import ReadableTrail
+from .found import Problem
 
 __all__ = ["Marks"]
 

@@ -8,12 +8,12 @@ from itertools import islice
 from typing import Final
 
 from ..errors import VaultError
+from ..trail.paths import TrailPaths, read_only_uri
 from ..vault.guard import SQLITE_ERRORS
 from ..vault.opening import open_vault
 from ..vault.place import DatabaseUrl
 from ..vault.tokens import APPLICATION_ID, is_own_token
-from .paths import TrailPaths, read_only_uri
-from .verification import Problem
+from .found import Problem
 
 __all__ = ["person_problems"]
 

@@ -17,19 +17,19 @@ from ..proofs.merkle import TILE_WIDTH, edge_tiles, frontier_root, split_hashes
 from ..proofs.note import VerifierKey
 from ..proofs.paths import TileTree
 from ..proofs.verify import check_tiles
-from .dead_spool import waiting_records
-from .keychain import KeyChain
-from .keys import load_verifier_key
+from ..spool.dead import waiting_records
+from ..trail.keychain import KeyChain
+from ..trail.keys import load_verifier_key
+from ..trail.opening import Given, open_reader
+from ..trail.paths import TrailPaths
+from ..trail.ranges import Away
+from ..trail.store import ReadableTrail
+from ..witnesses.publishing import Kept
+from .found import KeySpan, Problem, Verification
 from .marks import Marks
-from .opening import Given, open_reader
-from .paths import TrailPaths
 from .persons import person_problems
-from .publishing import Kept
-from .ranges import Away
 from .rows import MAX_PROBLEMS, Rows
-from .store import ReadableTrail
-from .verification import KeySpan, Problem, Verification
-from .witnessed import Witnesses
+from .witnesses import Witnesses
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate

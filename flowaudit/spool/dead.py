@@ -6,18 +6,9 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import Final, NamedTuple
 
-from .ring import (
-    AT_BOOT,
-    AT_FINISHED,
-    AT_LOST,
-    AT_RECEIVED,
-    AT_SOURCE,
-    HEADER_BYTES,
-    MAGIC,
-    U64,
-)
-from .spool import is_own
-from .spool_records import Record, scan
+from .live import is_own
+from .records import Record, scan
+from .ring import AT_BOOT, AT_FINISHED, AT_LOST, AT_RECEIVED, AT_SOURCE, HEADER_BYTES, MAGIC, U64
 
 __all__ = [
     "DeadSpool",

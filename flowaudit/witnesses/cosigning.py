@@ -17,14 +17,13 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ..errors import ProofError, TrailError
-from ..event import SCHEMA_VERSION, Core, Value, encode_core
+from ..event import SCHEMA_VERSION, Core, Value, encode_core, new_source
 from ..proofs.checkpoint import Checkpoint
 from ..proofs.note import COSIGNATURE, Note, VerifierKey, cosignature_line, decode64
 from ..proofs.paths import is_consistent
-from .keys import make_key, read_key, write_public_key
-from .numbering import new_source
-from .opening import open_trail
-from .paths import TrailPaths
+from ..trail.keys import make_key, read_key, write_public_key
+from ..trail.opening import open_trail
+from ..trail.paths import TrailPaths
 from .publishing import CONSISTENCY, COSIGNED, SUFFIX, folder_of, read_note, size_name, write_once
 
 __all__ = ["Cosigning", "cosign"]

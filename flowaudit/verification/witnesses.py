@@ -7,11 +7,11 @@ from ..errors import ProofError
 from ..proofs.checkpoint import Checkpoint
 from ..proofs.note import VerifierKey
 from ..proofs.paths import TileTree
-from .publishing import Kept
-from .ranges import ends_away
-from .store import ReadableTrail
-from .timestamps import check_stamp
-from .verification import Problem, Witness
+from ..trail.ranges import ends_away
+from ..trail.store import ReadableTrail
+from ..witnesses.publishing import Kept
+from ..witnesses.timestamps import check_stamp
+from .found import Problem, Witness
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate

@@ -4,23 +4,17 @@ Numbers may be committed out of order by a little (a loss is reported after what
 so holes are kept as ranges until a late number or a gap event fills them.
 """
 
-import base64
-import os
 from bisect import bisect_right, insort
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
-from .verification import Problem
+from ..trail.intervals import merged, uncovered
+from .found import Problem
 
-__all__ = ["Numbering", "merged", "new_source", "uncovered"]
+__all__ = ["Numbering"]
 
 MAX_HOLES: Final = 1_000_000
 """Holes remembered a source. With more of them it is said that they can't be told apart."""
-
-
-def new_source() -> str:
-    """A random source id: 128 bits as 26 characters of base32."""
-    return base64.b32encode(os.urandom(16)).decode().rstrip("=").lower()
 
 
 class _Source:
@@ -198,29 +192,3 @@ def _from(ranges: list[tuple[int, int]], at: int, last: int) -> Iterator[tuple[i
     while at < len(ranges) and ranges[at][0] <= last:
         yield ranges[at]
         at += 1
-
-
-def uncovered(
-    first: int, last: int, ranges: Iterable[tuple[int, int]]
-) -> Iterator[tuple[int, int]]:
-    """The parts of `first`..`last` (both included) that none of the ranges covers."""
-    at = first
-    for start, end in sorted(ranges):
-        if start > last or end < at:
-            continue
-        if start > at:
-            yield at, start - 1
-        at = max(at, end + 1)
-    if at <= last:
-        yield at, last
-
-
-def merged(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The same numbers in rising ranges that do not touch."""
-    found: list[tuple[int, int]] = []
-    for start, end in sorted(ranges):
-        if found and start <= found[-1][1] + 1:
-            found[-1] = (found[-1][0], max(found[-1][1], end))
-        else:
-            found.append((start, end))
-    return found

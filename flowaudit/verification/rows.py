@@ -10,13 +10,14 @@ from ..errors import ProofError
 from ..event import Entry
 from ..proofs.merkle import HASH_BYTES, TILE_WIDTH
 from ..proofs.verify import entry_leaf, is_sealed_only, tile_problem
-from .forgetting import erased_ranges
-from .keychain import KeyFacts
+from ..trail.forgetting import erased_ranges
+from ..trail.intervals import merged, uncovered
+from ..trail.keychain import KeyFacts
+from ..trail.ranges import Away, Range
+from ..trail.store import ReadableTrail
+from .found import Problem
 from .marks import Marks
-from .numbering import Numbering, merged, uncovered
-from .ranges import Away, Range
-from .store import ReadableTrail
-from .verification import Problem
+from .numbering import Numbering
 
 __all__ = ["MAX_PROBLEMS", "Rows"]
 
