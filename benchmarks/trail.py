@@ -141,7 +141,7 @@ def proving(folder: Path) -> None:
 
 def milliseconds(said: str, percentile: str) -> float:
     """A latency that wrk tells."""
-    match = re.search(rf"^\s*{percentile}%\s+([0-9.]+)(us|ms|s)$", said, re.MULTILINE)
+    match = re.search(rf"^\s*{percentile}%\s+([0-9.]+)(us|ms|s)\s*$", said, re.MULTILINE)
     assert match is not None, said
     return float(match[1]) * {"us": 0.001, "ms": 1.0, "s": 1_000.0}[match[2]]
 

@@ -69,7 +69,12 @@ def persons_of(db: sqlite3.Connection) -> dict[str, tuple[object, str]]:
 
 def difference(clean: State, now: State) -> Difference:
     """Where the states part, and whether that says anything."""
-    spans = [span for span in (_of_events(clean, now), _of_tiles(clean, now)) if span is not None]
+    rows, hashes = _of_events(clean, now), _of_tiles(clean, now)
+    if rows is not None and hashes is not None:
+        # where hashes were made anew, only the checkpoints speak: of all since the last that agrees
+        agreed = max((size for size, _ in clean.checkpoints if size <= rows[0]), default=0)
+        hashes = min(hashes[0], agreed), hashes[1]
+    spans = [span for span in (rows, hashes) if span is not None]
     stray = set(now.tiles) - set(clean.tiles)
     other = now.name != clean.name or now.head != clean.head or now.persons != clean.persons
     if spans:

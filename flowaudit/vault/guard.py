@@ -8,6 +8,7 @@ for the connection's use to end and closes it; parent and child open it again wh
 import os
 import sqlite3
 import threading
+import time
 import weakref
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +18,11 @@ __all__ = ["SQLITE_ERRORS", "ConnectionGuard", "error_code", "is_open_here", "li
 
 SQLITE_ERRORS: Final = (sqlite3.Error, UnicodeDecodeError)
 """What sqlite3 raises of a file; the second where SQLite's message quotes a damaged one."""
+
+LOOK_S: Final = 1.0
+"""Seconds between two looks at whether the files are still the same. Each look gives up the
+interpreter's lock four times a commit, and a busy app gives it back after 5 ms each time.
+"""
 
 FORK_S: Final = 10.0
 """Seconds that a fork waits for a use to end. After that the child may not use the file."""
@@ -35,6 +41,7 @@ class ConnectionGuard:
         self._lock = threading.Lock()  # owns `connection` and its use
         self._is_held_for_fork = False
         self._files: tuple[object, object] = (None, None)
+        self._looked = 0.0  # when it was last seen that they are the same
         _ALL.add(self)
 
     @property
@@ -58,14 +65,17 @@ class ConnectionGuard:
         """Take in a connection that was opened; to be called inside."""
         self.connection = connection
         self._files = self._identify()
+        self._looked = time.monotonic()
 
     @property
     def is_moved(self) -> bool:
         """Whether file or log are not those any more that the connection has open: they were
         removed or exchanged, and what is written now would be lost. To be asked inside.
         """
-        if self.connection is None:
+        now = time.monotonic()
+        if self.connection is None or now - self._looked < LOOK_S:
             return False
+        self._looked = now
         file, log = self._identify()
         if self._files[1] is None:  # the log of a file that was no WAL file before is made late
             self._files = self._files[0], log

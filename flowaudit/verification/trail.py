@@ -65,6 +65,7 @@ def verify_trail(
     with beside(open_reader(paths)) as reader:
         problems: list[Problem] = []
         together: list[Problem] = []
+        untold: list[Problem] = []
         chain = KeyChain(key or _key(paths, problems))
         tree = TileTree(reader.size, reader.tile)
         suspects = _take(problems, _tiles(reader))
@@ -76,19 +77,19 @@ def verify_trail(
             what = "there is no checkpoint: nothing of this trail is signed"
             problems.append(Problem(None, what if since is None else "no checkpoint is left"))
         _take(together, rows.numbering.problems(reader.sources(), reader.size))
-        _take(together, rows.unexplained_erasures())
-        _take(together, rows.unexplained_prunings())
+        _take(untold, rows.unexplained_erasures())
+        _take(untold, rows.unexplained_prunings())
         witnesses = Witnesses(reader, chain.keys, cosigners, roots)
         _take(problems, witnesses.hold(witnessed))
         _take(problems, Witnesses(reader, chain.keys).hold(_last_time(since)))
         _take(problems, person_problems(paths))
         return Verification(
-            ok=not problems and not together,
+            ok=not (problems or together or untold),
             size=reader.size,
             root=_root64(reader),
             signed_by=marks.signer.name if marks.signer else None,
             witnesses=len(witnesses.agreeing),
-            problems=_sorted(problems, together),
+            problems=_sorted(problems, together, untold),
             checkpoint_size=marks.newest.size if marks.newest else 0,
             checkpoint=str(marks.newest.note) if marks.newest else "",
             waiting=waiting_records(paths.spool),
@@ -155,10 +156,14 @@ def _root64(reader: ReadableTrail) -> str:
         return ""
 
 
-def _sorted(problems: list[Problem], together: list[Problem]) -> tuple[Problem, ...]:
-    """First what is wrong by itself, by place, then what does not fit `together` with the rest:
-    that may follow from it, at an earlier place. Those without a place last; each one once.
+def _sorted(*found: list[Problem]) -> tuple[Problem, ...]:
+    """First what is wrong by itself, by place; then numbers that do not fit together; then what no
+    event tells of, which may follow from those at an earlier place. Those without a place last;
+    each one once.
     """
-    ranked = [((p.seq is None, 0, p.seq or 0), p) for p in dict.fromkeys(problems)]
-    ranked += [((p.seq is None, 1, p.seq or 0), p) for p in dict.fromkeys(together)]
+    ranked = [
+        ((problem.seq is None, rank, problem.seq or 0), problem)
+        for rank, problems in enumerate(found)
+        for problem in dict.fromkeys(problems)
+    ]
     return tuple(p for _, p in sorted(ranked, key=lambda one: one[0])[:MAX_PROBLEMS])

@@ -529,8 +529,10 @@ def test_files_that_are_removed_while_in_use_are_noticed(
     events: Events,
     gone: list[str],
     left: list[int],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What is committed into a file without a name would be lost, and nobody would know."""
+    monkeypatch.setattr("flowaudit.vault.guard.LOOK_S", 0.0)
     recorder = make_recorder()
     recorder.append(*request(0))
     assert recorder.flush()

@@ -98,8 +98,11 @@ def test_a_damaged_vault_is_said_by_verification(vault: Vault, trail: Path, cont
     assert ["vault" in problem.what for problem in found.problems] == [True]
 
 
-def test_a_vault_that_is_exchanged_while_in_use_is_noticed(vault: Vault, tmp_path: Path) -> None:
+def test_a_vault_that_is_exchanged_while_in_use_is_noticed(
+    vault: Vault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A person put into a file without a name would be nobody after the next start."""
+    monkeypatch.setattr("flowaudit.vault.guard.LOOK_S", 0.0)
     with vault:
         before = vault.token("user:1")
         for part in tmp_path.glob("t.db.vault*"):
@@ -113,7 +116,10 @@ def test_a_vault_that_is_exchanged_while_in_use_is_noticed(vault: Vault, tmp_pat
         assert again.identity(token) == "user:2"
 
 
-def test_a_vault_that_was_restored_without_a_log_is_not_taken_for_exchanged(vault: Vault) -> None:
+def test_a_vault_that_was_restored_without_a_log_is_not_taken_for_exchanged(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flowaudit.vault.guard.LOOK_S", 0.0)
     with vault:
         token = vault.token("user:1")
     with closing(sqlite3.connect(vault.path)) as db:
