@@ -6,14 +6,14 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ..archive.reading import with_archives
-from ..errors import ProofError, TrailError
-from ..proofs.checkpoint import Checkpoint
+from ..errors import TrailError
 from ..report.words import amount, moment, printable
 from ..trail.keys import load_verifier_key
 from ..verification.found import Verification
 from ..verification.trail import verify_trail
 from ..witnesses.timestamps import load_roots
 from .exported import verify_file
+from .incremental import keep_for_next_time, read_last_time
 from .options import add_format, add_trail, trail_paths
 from .output import print_csv, print_json
 from .places import add_archive, archive_places
@@ -71,6 +71,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(args: argparse.Namespace) -> int:
     """Verify, and say what was found."""
     if args.file is not None:
+        _refuse_options_of_trails(args)
         return verify_file(args.file, args)
     paths = trail_paths(args)
     key = load_verifier_key(paths, args.key) if args.key else None
@@ -80,11 +81,11 @@ def run(args: argparse.Namespace) -> int:
         witnessed=witnessed_by(args, paths),
         cosigners=load_keys(args.cosigner),
         roots=[root for path in args.tsa_root for root in load_roots(path)],
-        since=_last_time(args.incremental) if args.incremental else None,
+        since=read_last_time(args.incremental) if args.incremental else None,
         beside=with_archives(archive_places(args), processes=PROCESSES),
     )
-    if args.incremental and found.ok:
-        _write_new(args.incremental, found.checkpoint)
+    if args.incremental and found.ok and found.checkpoint:
+        keep_for_next_time(args.incremental, found)
     if args.format == "json":
         print_json({**asdict(found), "after_checkpoint": found.after_checkpoint})
     elif args.format == "csv":
@@ -94,29 +95,16 @@ def run(args: argparse.Namespace) -> int:
     return 0 if found.ok else 1
 
 
+def _refuse_options_of_trails(args: argparse.Namespace) -> None:
+    """What would change nothing must not look as if it did."""
+    for name in ("against", "archive", "incremental"):
+        if getattr(args, name):
+            raise TrailError(f"--{name} is about a trail, and {args.file} is verified by itself")
+
+
 def _name(key: str) -> str:
     """A verifier key by its name and hash."""
     return "+".join(key.split("+")[:2])
-
-
-def _last_time(path: Path) -> Checkpoint | None:
-    """The checkpoint where the last verification ended; `None` the first time."""
-    try:
-        return Checkpoint.parse(path.read_text("utf-8", "replace")) if path.exists() else None
-    except (OSError, ProofError) as error:
-        raise TrailError(f"{path} is not from an earlier verification: {error}") from error
-
-
-def _write_new(path: Path, note: str) -> None:
-    # whole file under another name, then renamed: a crash leaves the old one or the new one
-    draft = path.with_name(f"{path.name}.{os.getpid()}.new")
-    try:
-        draft.write_text(note, "utf-8")
-        draft.replace(path)
-    except OSError as error:
-        raise TrailError(f"{path} cannot be written: {error.strerror}") from error
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _print_text(found: Verification) -> None:

@@ -8,7 +8,7 @@ and signs no more). From the key that is trusted the chain goes both ways:
 - on, to the key that took over from it, if it has signed the event that says so itself.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -72,6 +72,19 @@ class KeyChain:
         """Every such key with the first and last size that it may sign; `None` has no end."""
         for key, span in sorted(self._spans.items(), key=lambda item: item[1].last):
             yield key, span.first, None if span.last == NO_END else span.last
+
+    def resume(self, spans: Iterable[tuple[VerifierKey, int, int | None]], size: int) -> None:
+        """Go on from the keys that were found over the first `size` entries, if the trusted key is
+        among them. What was told later is to be told again.
+        """
+        known = [(key, first, last) for key, first, last in spans if first <= size]
+        if all(key != self.trusted for key, _, _ in known):
+            return
+        for key, first, last in known:
+            has_ended = last is not None and last <= size
+            self._spans[key] = _Span(first, last if last is not None and has_ended else NO_END)
+            if has_ended:
+                self._ended.add(key)
 
     def learn(self, seq: int, facts: KeyFacts, *, is_proved: bool = True) -> str | None:
         """An event tells of a key; says what is wrong with it, or `None`.

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
-__all__ = ["KeySpan", "Problem", "Verification", "Witness"]
+from ..proofs.checkpoint import Checkpoint
+
+__all__ = ["KeySpan", "LastTime", "Problem", "Verification", "Witness"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,16 @@ class KeySpan:
     first: int
     last: int | None
     """`None` if it has not ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class LastTime:
+    """Where an earlier verification ended. Whoever keeps it trusts it: nobody else may write it."""
+
+    checkpoint: Checkpoint
+    """The newest that held then."""
+    keys: tuple[KeySpan, ...] = ()
+    """Keys that might sign then; none if only the checkpoint is known."""
 
 
 @dataclass(frozen=True, slots=True)

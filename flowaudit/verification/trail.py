@@ -12,7 +12,6 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from ..errors import ProofError
-from ..proofs.checkpoint import Checkpoint
 from ..proofs.merkle import TILE_WIDTH, edge_tiles, frontier_root, split_hashes
 from ..proofs.note import VerifierKey
 from ..proofs.paths import TileTree
@@ -25,7 +24,7 @@ from ..trail.paths import TrailPaths
 from ..trail.ranges import Away
 from ..trail.store import ReadableTrail
 from ..witnesses.publishing import Kept
-from .found import KeySpan, Problem, Verification
+from .found import KeySpan, LastTime, Problem, Verification
 from .marks import Marks
 from .persons import person_problems
 from .rows import MAX_PROBLEMS, Rows
@@ -44,7 +43,7 @@ def verify_trail(
     witnessed: Sequence[Kept] = (),
     cosigners: Sequence[VerifierKey] = (),
     roots: "Sequence[Certificate]" = (),
-    since: Checkpoint | None = None,
+    since: LastTime | None = None,
     beside: Callable[[ReadableTrail], ReadableTrail] = lambda reader: reader,
 ) -> Verification:
     """Verify a trail by the whole of its format, without writing anything.
@@ -55,11 +54,12 @@ def verify_trail(
         witnessed: what others have kept of it.
         cosigners: keys of other parties, whose cosignatures count.
         roots: certificates that vouch for time-stamp authorities.
-        since: a checkpoint up to which the trail was verified before. Of the entries that it
-            covers only the hashes are looked at: that they are still those which were signed.
+        since: where an earlier verification ended. Of the entries that its checkpoint covers only
+            the hashes are looked at: that they are still those which were signed.
         beside: gives a reader that has more of the trail at hand: what stands in archives.
 
-    Raises `NotATrailError` if the file is no trail at all.
+    Raises `NotATrailError` if the file is no trail at all, and `ProofError` if `since` names a key
+    that is none.
     """
     paths = trail if isinstance(trail, TrailPaths) else TrailPaths.of(trail)
     with beside(open_reader(paths)) as reader:
@@ -67,6 +67,9 @@ def verify_trail(
         together: list[Problem] = []
         untold: list[Problem] = []
         chain = KeyChain(key or _key(paths, problems))
+        if since is not None:
+            spans = ((VerifierKey.parse(k.key), k.first, k.last) for k in since.keys)
+            chain.resume(spans, since.checkpoint.size)
         tree = TileTree(reader.size, reader.tile)
         suspects = _take(problems, _tiles(reader))
         marks = Marks(reader, chain, tree, [p.seq or 0 for p in suspects], _size_of(since, reader))
@@ -104,14 +107,14 @@ def verify_trail(
         )
 
 
-def _size_of(since: Checkpoint | None, reader: ReadableTrail) -> int:
+def _size_of(since: LastTime | None, reader: ReadableTrail) -> int:
     """The entry to begin with: all that was verified, as far as it is still there."""
-    return 0 if since is None else min(since.size, reader.size)
+    return 0 if since is None else min(since.checkpoint.size, reader.size)
 
 
-def _last_time(since: Checkpoint | None) -> list[Kept]:
+def _last_time(since: LastTime | None) -> list[Kept]:
     """What was verified before is kept by ourselves: no witness, but held against all the same."""
-    return [] if since is None else [Kept("verified before", (str(since.note),))]
+    return [] if since is None else [Kept("verified before", (str(since.checkpoint.note),))]
 
 
 def _take(problems: list[Problem], found: Iterable[Problem]) -> list[Problem]:

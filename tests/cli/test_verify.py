@@ -132,3 +132,15 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--version"])
     assert caught.value.code == 0
     assert capsys.readouterr().out.startswith("flowaudit ")
+
+
+@pytest.mark.parametrize("option", ["against", "archive", "incremental"])
+def test_what_says_nothing_of_a_file_is_refused(
+    written: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    pack = tmp_path / "case.zip"
+    assert main(["evidence", "--trail", str(written), "--seq", "1", "-o", str(pack)]) == 0
+    assert main(["verify", str(pack)]) == 0
+    capsys.readouterr()
+    assert main(["verify", str(pack), f"--{option}", str(tmp_path)]) == 2
+    assert f"flowaudit: --{option} is about a trail" in capsys.readouterr().err

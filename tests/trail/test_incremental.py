@@ -1,5 +1,6 @@
 """Verification that begins where the last one ended."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,10 @@ import pytest
 from flowaudit.cli import main
 from flowaudit.event import Core, Personal, encode_core, encode_personal
 from flowaudit.proofs.checkpoint import Checkpoint
+from flowaudit.trail.keys import load_verifier_key
 from flowaudit.trail.opening import open_reader, open_trail
-from flowaudit.verification.found import Verification
+from flowaudit.trail.paths import TrailPaths
+from flowaudit.verification.found import LastTime, Verification
 from flowaudit.verification.trail import verify_trail
 
 Sql = Callable[..., list[tuple[Any, ...]]]
@@ -36,7 +39,7 @@ def newest(trail: Path) -> Checkpoint:
 
 
 def again(trail: Path, since: Checkpoint) -> Verification:
-    return verify_trail(trail, since=since)
+    return verify_trail(trail, since=LastTime(since))
 
 
 @pytest.mark.parametrize(
@@ -99,13 +102,110 @@ def test_the_command_keeps_its_place_in_a_file(
     grow(trail, "s", 1, 10)
     assert main(argv) == 0
     assert "10 entries" in capsys.readouterr().out
-    assert place.read_text("utf-8") == str(newest(trail).note)
+    kept = json.loads(place.read_text("utf-8"))
+    assert kept["checkpoint"] == str(newest(trail).note)
+    assert [(key["first"], key["last"]) for key in kept["keys"]] == [(0, None)]
     grow(trail, "s", 11, 10)
     assert main(argv) == 0
     assert "Of the first 10, verified before" in capsys.readouterr().out
-    place.write_text("something else", "utf-8")
+    place.write_text(str(newest(trail).note), "utf-8")  # as a witness has it
+    assert main(argv) == 0
+
+
+def test_a_trail_without_an_entry_leaves_no_place_behind(
+    trail: Path, tmp_path: Path, store: str
+) -> None:
+    place = tmp_path / "verified"
+    argv = ["verify", "--trail", str(trail), "--incremental", str(place)]
+    assert main(argv) == (0 if store == "postgres" else 2), "a database is there before an event"
+    assert not place.exists()
+    grow(trail, "s", 1, 10)
+    assert main(argv) == 0
+    assert place.exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda kept: "something else",
+        lambda kept: "",
+        lambda kept: "\ud800",
+        lambda kept: "{",
+        lambda kept: "{}",
+        lambda kept: json.dumps({**kept, "more": 1}),
+        lambda kept: json.dumps({**kept, "checkpoint": "x"}),
+        lambda kept: json.dumps({**kept, "keys": [{"key": "x", "first": 0, "last": None}]}),
+        lambda kept: json.dumps({**kept, "keys": [{**kept["keys"][0], "first": "0"}]}),
+        lambda kept: json.dumps({**kept, "keys": kept["keys"] * 10_000}),
+    ],
+    ids=["text", "empty", "surrogate", "cut", "bare", "more", "note", "key", "size", "long"],
+)
+def test_a_place_that_is_none_is_refused(
+    trail: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    change: Callable[[dict[str, Any]], str],
+) -> None:
+    place = tmp_path / "verified"
+    argv = ["verify", "--trail", str(trail), "--incremental", str(place)]
+    grow(trail, "s", 1, 10)
+    assert main(argv) == 0
+    text = change(json.loads(place.read_text("utf-8")))
+    place.write_text(text, "utf-8", "surrogatepass")
+    capsys.readouterr()
     assert main(argv) == 2
     assert "not from an earlier verification" in capsys.readouterr().err
+    assert place.read_text("utf-8", "surrogatepass") == text
+
+
+@pytest.mark.parametrize("trusted", [0, 1, 2, None], ids=["first", "second", "third", "beside"])
+@pytest.mark.parametrize("seen", [(1,), (2,), (3,), (1, 2), (1, 3), (2, 3), (1, 2, 3)], ids=str)
+def test_keys_that_followed_before_the_last_time_are_known(
+    trail: Path, tmp_path: Path, trusted: int | None, seen: tuple[int, ...]
+) -> None:
+    place, keys = tmp_path / "verified", tmp_path / "keys"
+    keys.mkdir()
+    argv = ["verify", "--trail", str(trail), "--incremental", str(place)]
+    public = TrailPaths.of(trail).public_key
+    n = 0
+    for turn in range(4):
+        grow(trail, "s", n := n + 1, 1)
+        if turn == 0:
+            (keys / "0").write_bytes(public.read_bytes())
+        if turn == 3:
+            break
+        with open_trail(trail) as writer:
+            writer.replace_key()
+        (keys / str(turn + 1)).write_bytes(public.read_bytes())
+        key = [] if trusted is None else ["--key", str(keys / str(trusted))]
+        if turn + 1 in seen and (trusted is None or trusted <= turn + 1):
+            assert main([*argv, *key]) == 0
+    assert main([*argv, *key]) == 0, "the keys since then too"
+    other = verifier_of_another(tmp_path)
+    assert main([*argv, "--key", str(other)]) == 1, "what was kept makes no key trusted"
+
+
+def verifier_of_another(folder: Path) -> Path:
+    grow(folder / "other.db", "s", 1, 1)
+    return TrailPaths.of(folder / "other.db").public_key
+
+
+def test_a_key_that_ended_before_the_last_time_signs_nothing_more(trail: Path, store: str) -> None:
+    paths = TrailPaths.of(trail)
+    grow(trail, "s", 1, 1)
+    first, private = load_verifier_key(paths), paths.key.read_bytes()
+    with open_trail(trail) as writer:
+        writer.replace_key()
+    grow(trail, "s", 2, 1)
+    whole = verify_trail(trail, key=first)
+    assert whole.ok
+    since = LastTime(Checkpoint.parse(whole.checkpoint), whole.keys)
+    assert verify_trail(trail, key=first, since=since).ok
+    paths.key.write_bytes(private)  # the old one again, as a thief would
+    grow(trail, "s", 3, 1)
+    found = verify_trail(trail, key=first, since=since)
+    assert found.checkpoint_size == since.checkpoint.size
+    assert found.ok == (store == "postgres"), "a host of a database stops signing instead"
 
 
 def test_a_place_is_not_moved_past_what_does_not_hold(
