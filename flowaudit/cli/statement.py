@@ -121,7 +121,7 @@ def _moment(name: str, text: str, *, is_end: bool = False) -> int:
 
 
 _COLUMNS: Final = (
-    "source", "state", "started", "stopped", "service", "version", "host", "pid", "events",
+    "source", "whole", "state", "started", "stopped", "service", "version", "host", "pid", "events",
     "requests", "first_n", "last_n",
 )  # fmt: skip
 
@@ -175,7 +175,8 @@ def _print_sources(said: dict[str, Any]) -> None:
     for source in said["sources"][:SHOWN]:
         name = " ".join(str(source[key]) for key in ("service", "version") if key in source)
         where = "@".join(str(source[key]) for key in ("pid", "host") if key in source)
-        began = moment(source["started"], seconds=True) if "started" in source else "an import"
+        unknown = "an import" if source["whole"] else "its beginning is archived"
+        began = moment(source["started"], seconds=True) if "started" in source else unknown
         ended = moment(source["stopped"], seconds=True) if "stopped" in source else source["state"]
         numbers = f"n {source['first_n']}–{source['last_n']}" if source["events"] else "no event"
         what = " ".join(filter(None, (name, where))) or source["source"]

@@ -59,6 +59,8 @@ class Source:
     """A capturing process, an import or a command, and its share in the span."""
 
     source: str
+    whole: bool = True
+    """Whether its beginning was looked at; if not, it stands in an archive, or was pruned."""
     state: str = "no stop"
     """`stopped`, `running`, `died` (a gap event tells of its end), `no stop`."""
     started: int | None = None
@@ -75,7 +77,9 @@ class Source:
     """Lowest and highest number of these events."""
     last_n: int | None = None
     left_out: dict[str, int] = field(default_factory=dict)
-    """Requests that rules of the policy left out, to within 10 s at both ends of the span."""
+    """Requests that rules of the policy left out, to within 10 s at both ends of the span; of a
+    source whose beginning was not looked at, only from its first sign of life there on.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,14 +159,16 @@ _FACTS: Final = msgspec.json.Decoder(_Facts)
 class _Seen:
     """One source over the whole trail."""
 
-    __slots__ = ("intents", "last_ts", "left_before", "left_out", "share")
+    __slots__ = ("intents", "is_process", "last_ts", "left_before", "left_out", "share")
 
-    def __init__(self, source: str) -> None:
-        self.share = Source(source)
+    def __init__(self, source: str, *, is_whole: bool) -> None:
+        self.share = Source(source, is_whole)
+        self.is_process = False
         self.last_ts = 0
         self.intents: dict[int, int] = {}
         """Requests of the span recorded strictly that have no event yet: number and `seq`."""
-        self.left_before: dict[str, int] = {}
+        self.left_before: dict[str, int] | None = {} if is_whole else None
+        """What it had left out before the span; `None` while nothing says so."""
         self.left_out: dict[str, int] = {}
 
 
@@ -183,7 +189,7 @@ def make_statement(
         spools: those beside the trail, by source.
         size: how many entries are looked at; all if not given.
     """
-    count = _Count(span)
+    count = _Count(span, is_whole=not reader.away.ranges)
     end = reader.size if size is None else size
     for entry in reader.entries(0, end - 1):
         count.take(entry)
@@ -194,8 +200,9 @@ def make_statement(
 class _Count:
     """What every source did, entry by entry."""
 
-    def __init__(self, span: Span) -> None:
+    def __init__(self, span: Span, *, is_whole: bool) -> None:
         self._span = span
+        self._is_whole = is_whole
         self._sources: dict[str, _Seen] = {}
         self._gaps: list[Gap] = []
         self._websockets = 0
@@ -210,7 +217,8 @@ class _Count:
             return  # damaged: verification tells of it
         known = self._sources.get(seen.source)
         if known is None:
-            known = self._sources[seen.source] = _Seen(seen.source)
+            is_whole = self._is_whole or seen.n == 1
+            known = self._sources[seen.source] = _Seen(seen.source, is_whole=is_whole)
         if seen.kind == "gap":
             self._lose(entry.seq, seen, facts)
         elif seen.kind == "process":
@@ -241,10 +249,13 @@ class _Count:
             share.host, share.pid = facts.host, facts.pid
         elif seen.action == "stop":
             share.stopped, share.state = seen.ts, "stopped"
-        if facts.left_out and seen.ts < self._span.first:
-            known.left_before = facts.left_out
-        elif facts.left_out and seen.ts < self._span.end:
-            known.left_out = facts.left_out
+        if seen.action not in ("start", "heartbeat", "stop"):
+            return
+        known.is_process, so_far = True, facts.left_out or {}
+        if seen.ts < self._span.first or known.left_before is None:
+            known.left_before = so_far
+        if self._span.has(seen.ts):
+            known.left_out = so_far
 
     def _answer(self, known: _Seen, seen: _Glance, seq: int) -> None:
         if seen.action == "received":
@@ -256,17 +267,18 @@ class _Count:
     def _is_part(self, known: _Seen) -> bool:
         """Whether a source was an app's process in the span, or recorded requests in it."""
         share = known.share
-        if share.started is None or share.requests:
+        if not known.is_process or share.requests:
             return share.requests > 0
         is_over = share.state in ("stopped", "died")
-        return self._span.meets(share.started, known.last_ts if is_over else self._span.end)
+        began = share.started or 0  # without its beginning: it may have been there all the time
+        return self._span.meets(began, known.last_ts if is_over else self._span.end)
 
     def _share(self, known: _Seen, spool: SpoolState | None) -> Source:
-        share = known.share
+        share, before = known.share, known.left_before or {}
         share.left_out = {
-            rule: number - known.left_before.get(rule, 0)
+            rule: number - before.get(rule, 0)
             for rule, number in known.left_out.items()
-            if number > known.left_before.get(rule, 0)
+            if number > before.get(rule, 0)
         }
         if spool is not None and spool.is_living:
             share.state = "running"

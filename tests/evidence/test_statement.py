@@ -10,12 +10,16 @@ from typing import Any
 
 import pytest
 
+from flowaudit.archive.moving import archive_trail
+from flowaudit.archive.places import open_place
 from flowaudit.cli import main
+from flowaudit.event import Core, Value, encode_core
 from flowaudit.evidence.signed import SignedStatement
 from flowaudit.evidence.statement import Span, Statement, make_statement
 from flowaudit.trail.keys import load_verifier_key
-from flowaudit.trail.opening import open_reader
+from flowaudit.trail.opening import open_reader, open_trail
 from flowaudit.trail.paths import TrailPaths
+from tests.archive.trails import DAY, START
 
 Said = pytest.CaptureFixture[str]
 HOUR = 3_600_000_000
@@ -150,6 +154,64 @@ def test_what_the_policy_leaves_out_is_said_by_rule(trail: Path, tmp_path: Path)
     said = state(trail)
     assert (said.received, said.finished, said.left_out) == (5, 4, 1)
     assert said.sources[0].left_out == {"policy[0]": 1}
+
+
+def told(source: str, n: int, ts: int, kind: str, **more: Any) -> tuple[str, int, bytes]:
+    return source * 26, n, encode_core(Core(v=1, source=source * 26, n=n, ts=ts, kind=kind, **more))
+
+
+def alive(source: str, n: int, ts: int, action: str, left: int = 0) -> tuple[str, int, bytes]:
+    facts: dict[str, Value] = {"left_out": {"policy[0]": left}} if left else {}
+    return told(source, n, ts, "process", action=action, facts=facts or None)
+
+
+def two_days(trail: Path) -> None:
+    """A busy process, an idle one, one that came on the second day, and an import."""
+    first, second = START + HOUR, START + DAY + HOUR
+    events = [
+        alive("b", 1, first, "start"),
+        alive("b", 2, first + 1, "heartbeat", 40),
+        alive("i", 1, first + 2, "start"),
+        *(told("m", n, first + 3 + n, "request", status=200) for n in range(1, 601)),
+        alive("b", 3, second, "heartbeat", 45),
+        alive("i", 2, second + 1, "heartbeat"),
+        alive("n", 1, second + 2, "start"),
+        alive("n", 2, second + 3, "heartbeat", 7),
+        alive("b", 4, second + 4, "heartbeat", 50),
+    ]
+    with open_trail(trail) as writer:
+        for source, n, core in events:
+            writer.append([(core, b"")], source, n)
+
+
+def test_what_was_left_out_before_an_archived_day_is_not_counted_again(
+    trail: Path, tmp_path: Path, capsys: Said
+) -> None:
+    two_days(trail)
+    span = START + DAY, START + 2 * DAY
+    whole = state(trail, *span)
+    assert (whole.left_out, [source.whole for source in whole.sources]) == (17, [True] * 3)
+    argv = ["--trail", str(trail)]
+    place = open_place(tmp_path / "archive", is_new=True)
+    with open_trail(trail) as writer:
+        assert list(archive_trail(writer, place, START + DAY, START + 3 * DAY))
+    alone = state(trail, *span)
+    assert alone.away == 0
+    assert {
+        source.source[0]: (source.whole, source.started, source.left_out)
+        for source in alone.sources
+    } == {
+        "b": (False, None, {"policy[0]": 5}),
+        "i": (False, None, {}),
+        "n": (True, START + DAY + HOUR + 2, {"policy[0]": 7}),
+    }
+    days = ["--from", "2024-10-05", "--to", "2024-10-05"]
+    assert main(["statement", *argv, *days]) == 0
+    assert capsys.readouterr().out.count("its beginning is archived") == 2
+    assert main(["statement", *argv, *days, "--archive", str(tmp_path / "archive")]) == 0
+    said = capsys.readouterr().out
+    assert "17  were left out" in said
+    assert "archived" not in said
 
 
 def test_a_strict_request_without_an_outcome_is_named(trail: Path, tmp_path: Path) -> None:
