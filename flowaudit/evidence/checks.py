@@ -17,7 +17,7 @@ from ..proofs.paths import is_consistent
 from ..proofs.tlog_proof import InclusionProof
 from ..proofs.verify import entry_leaf, is_sealed_only
 from ..trail.forgetting import erased_ranges
-from ..trail.intervals import merged, uncovered
+from ..trail.intervals import is_within, merged
 from ..trail.keychain import KeyFacts
 from ..vault.base import is_own_token
 from ..verification.found import Problem
@@ -75,8 +75,11 @@ class PackVerification:
         return asdict(self)
 
 
-class _Facts(msgspec.Struct):
+class _Erasing(msgspec.Struct):
     erases: dict[str, Any] | None = None
+
+
+class _Key(msgspec.Struct):
     key: KeyFacts | None = None
 
 
@@ -86,14 +89,14 @@ _NOTHING: Final = msgspec.Raw(b"")
 class _Glance(msgspec.Struct):
     kind: str | None = None
     action: str | None = None
-    ts: int | None = None
     facts: msgspec.Raw = _NOTHING
 
 
 _EVENT: Final = msgspec.json.Decoder(PackEvent)
 _OPENINGS: Final = msgspec.json.Decoder(list[Opening])
 _GLANCE: Final = msgspec.json.Decoder(_Glance)
-_FACTS: Final = msgspec.json.Decoder(_Facts)
+_ERASING: Final = msgspec.json.Decoder(_Erasing)
+_KEY: Final = msgspec.json.Decoder(_Key)
 
 
 class PackCheck:
@@ -114,8 +117,8 @@ class PackCheck:
         self._mark = Checkpoint.parse(self._text(CHECKPOINT))
         own = VerifierKey.parse(self._text(PUBLIC_KEY))
         self._own = {own.public}  # keys of the operator, who is no witness
-        self._key, self._is_trusted = (own, False) if key is None else self._follow(key)
         self._events = list(self._read_events())
+        self._key, self._is_trusted = (own, False) if key is None else self._follow(key)
         self._erased: list[int] = []
         self._told: list[tuple[int, int]] = []
 
@@ -156,10 +159,16 @@ class PackCheck:
 
     def _follow(self, key: VerifierKey) -> tuple[VerifierKey, bool]:
         """From the trusted key to the one that signed the checkpoint, as far as each vouches."""
+        told: dict[str, list[tuple[PackEvent, str]]] = {}
+        for event in self._events:
+            facts = _key_facts(event)
+            if facts and facts.created and facts.retired and facts.revoked is None:
+                told.setdefault(facts.retired, []).append((event, facts.created))
         been = {key}
         self._own.add(key.public)
         while not self._mark.signatures((key,)):
-            heir = next((new for new in self._heirs(key) if new not in been), None)
+            heirs = (self._heir(key, event, new) for event, new in told.get(str(key), ()))
+            heir = next((new for new in heirs if new is not None and new not in been), None)
             if heir is None:
                 break
             been.add(heir)
@@ -167,24 +176,20 @@ class PackCheck:
             key = heir
         return key, True
 
-    def _heirs(self, key: VerifierKey) -> Iterator[VerifierKey]:
-        """Keys that took over from one, told in an event that it has signed itself."""
-        for event in self._read_events():
-            name = KEYS.format(event.seq)
-            if name not in self._files:
-                continue
-            proof = InclusionProof.parse(self._text(name))
-            facts = _key_facts(event)
+    def _heir(self, key: VerifierKey, event: PackEvent, new: str) -> VerifierKey | None:
+        """The key that an event says took over from another, if that has signed the event."""
+        try:
+            proof = InclusionProof.parse(self._text(KEYS.format(event.seq)))
             if (
-                facts is not None
-                and facts.created is not None
-                and facts.retired == str(key)
-                and proof.index == event.seq
+                proof.index == event.seq
                 and proof.checkpoint.origin == self._mark.origin
                 and proof.checkpoint.signatures((key,))
                 and proof.proves(entry_leaf(event.entry()))
             ):
-                yield VerifierKey.parse(facts.created)
+                return VerifierKey.parse(new)
+        except ProofError:
+            pass  # it leads nowhere
+        return None
 
     def _read_events(self) -> Iterator[PackEvent]:
         for line in _lines(self._text(EVENTS)):
@@ -233,14 +238,14 @@ class PackCheck:
         try:
             seen = _GLANCE.decode(entry.core)
             if seen.kind == "ops" and seen.action == "erase" and bytes(seen.facts):
-                self._told += erased_ranges(_FACTS.decode(seen.facts).erases)
+                self._told += erased_ranges(_ERASING.decode(seen.facts).erases)
         except (msgspec.MsgspecError, RecursionError):
             self._say("its core is not a core of schema 1", event.seq)
 
     def _check_erasures(self) -> None:
         told = merged(self._told)
         for seq in self._erased:
-            if any(uncovered(seq, seq, told)):
+            if not is_within(seq, told):
                 self._say("personal part missing, no erasure", seq)
 
     def _check_asked(self) -> None:
@@ -347,6 +352,6 @@ def _key_facts(event: PackEvent) -> KeyFacts | None:
         seen = _GLANCE.decode(event.core)
         if seen.kind != "ops" or seen.action != "key" or not bytes(seen.facts):
             return None
-        return _FACTS.decode(seen.facts).key
+        return _KEY.decode(seen.facts).key
     except (msgspec.MsgspecError, RecursionError):
         return None

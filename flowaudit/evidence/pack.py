@@ -8,6 +8,7 @@ import base64
 import importlib.resources
 import time
 import zipfile
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -193,7 +194,7 @@ class _Maker:
 
     def _related(self, wanted: Collection[Entry]) -> tuple[list[Entry], list[Entry]]:
         """Events that tell of erasures in these entries, and those that tell of keys."""
-        sealed = {entry.seq for entry in wanted if is_sealed_only(entry)}
+        sealed = sorted(entry.seq for entry in wanted if is_sealed_only(entry))
         erasures, keys = [], []
         for entry in self._reader.entries(0, self._mark.size - 1):
             if sealed and b'"action":"erase"' in entry.core and _covers(entry, sealed):
@@ -313,13 +314,14 @@ def _runs(seqs: Iterable[int]) -> Iterator[tuple[int, int]]:
         yield first, last
 
 
-def _covers(entry: Entry, sealed: Collection[int]) -> bool:
-    """Whether an erasure's event speaks of one of these entries."""
+def _covers(entry: Entry, sealed: Sequence[int]) -> bool:
+    """Whether an erasure's event speaks of one of these entries, whose places rise."""
     try:
         ranges = erased_ranges((decode_core(entry.core).facts or {}).get("erases"))
     except EventError:
         return False
-    return any(first <= seq <= last for first, last in ranges for seq in sealed)
+    places = ((bisect_left(sealed, first), last) for first, last in ranges)
+    return any(at < len(sealed) and sealed[at] <= last for at, last in places)
 
 
 def _openings(vault: AnyVault, entries: Iterable[Entry], by: str | None) -> Iterator[Opening]:

@@ -45,7 +45,7 @@ class SignedStatement:
         return cls(said, note)
 
     def signatures(self, keys: tuple[VerifierKey, ...]) -> tuple[Signature, ...]:
-        """The valid signatures of these keys. Raises `ProofError` for a line that is none."""
+        """The valid signatures of these keys, by their lines."""
         return self.note.valid_signatures(keys)
 
 

@@ -2,6 +2,11 @@
 
 Two kinds of Ed25519 signature are read and made: the plain one, over the text as it stands, and
 the cosignature of a witness (c2sp.org/tlog-cosignature), which also says when it was given.
+
+Ed25519 is read strictly, so that every verifier comes to the same answer: points in their one
+encoding and S below the group's order, as RFC 8032 §5.1.3 and §5.1.7 want; and no point of small
+order, by which one signature fits many texts (Chalkias, Garillot, Nikolaenko: Taming the many
+EdDSAs, 2020).
 """
 
 import base64
@@ -20,6 +25,7 @@ __all__ = [
     "COSIGNATURE",
     "ED25519",
     "MAX_NOTE_BYTES",
+    "MAX_SIGNATURES",
     "Note",
     "Signature",
     "VerifierKey",
@@ -40,6 +46,17 @@ TIME_BYTES: Final = 8
 
 MAX_NOTE_BYTES: Final = 64 * 1024
 """A checkpoint larger than this is refused unread."""
+
+MAX_SIGNATURES: Final = 100
+"""Lines of signatures below a text; a note with more is refused, before any is judged."""
+
+_P: Final = 2**255 - 19
+_D: Final = -121665 * pow(121666, -1, _P) % _P
+"""The field and the curve of Ed25519: -x² + y² = 1 + d·x²·y² modulo p (RFC 8032 §5.1)."""
+
+_ORDER_8: Final = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
+_SMALL_ORDER: Final = frozenset((0, 1, _P - 1, _ORDER_8, _P - _ORDER_8))
+"""The y of the eight points whose order divides 8: of order 4, 1, 2, and twice 8."""
 
 _FOREIGN: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f\ud800-\udfff]")
 _SIGNATURE: Final = re.compile(r"— ([^\s+]+) ([A-Za-z0-9+/=]+)")
@@ -76,6 +93,8 @@ class VerifierKey:
         kind, public = data[:1], data[1:]
         if kind not in (ED25519, COSIGNATURE) or len(public) != PUBLIC_BYTES:
             raise ProofError("a verifier key holds one byte 0x01 or 0x04 and 32 bytes of Ed25519")
+        if not _is_sound(public) or not _is_on_curve(public):
+            raise ProofError(f"verifier key {parts[0]!r}: its bytes are no key of Ed25519")
         key = cls(parts[0], public, kind)
         if key.hash.hex() != parts[1].lower():
             raise ProofError(f"verifier key {parts[0]!r}: its hash does not belong to it")
@@ -91,6 +110,8 @@ class VerifierKey:
         if self.kind == COSIGNATURE:
             at = int.from_bytes(signed[:TIME_BYTES])
             signed, message = signed[TIME_BYTES:], _cosigned(at, text)
+        if not _is_sound(self.public) or not _is_sound(signed[:PUBLIC_BYTES]):
+            return None
         try:
             Ed25519PublicKey.from_public_bytes(self.public).verify(signed, message)
         except (InvalidSignature, ValueError):
@@ -109,7 +130,7 @@ class Signature:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A signed text as it was read; its signatures are not judged yet."""
+    """A signed text as it was read: its lines are signatures, and not judged yet."""
 
     text: str
     """What is signed, with its final newline."""
@@ -126,31 +147,30 @@ class Note:
             raise ProofError("a note is a text, an empty line, then lines of signatures")
         if _FOREIGN.search(data):
             raise ProofError("a note is text, without control characters")
-        return cls(text + "\n", tuple(lines[:-1].split("\n")))
+        signatures = tuple(lines[:-1].split("\n"))
+        if len(signatures) > MAX_SIGNATURES:
+            raise ProofError(f"a note with {len(signatures)} signatures is not read")
+        for line in signatures:
+            _read_line(line)
+        return cls(text + "\n", signatures)
 
     def __str__(self) -> str:
         return f"{self.text}\n" + "".join(f"{line}\n" for line in self.signatures)
 
     def last_signed_by(self, key: VerifierKey) -> bool:
         """Whether the last of its lines is a valid signature of this key."""
-        try:
-            return bool(Note(self.text, self.signatures[-1:]).valid_signatures((key,)))
-        except ProofError:
-            return False
+        return bool(Note(self.text, self.signatures[-1:]).valid_signatures((key,)))
 
     def valid_signatures(self, keys: "tuple[VerifierKey, ...]") -> tuple[Signature, ...]:
-        """Those of the signatures that one of these keys has made; each key once.
+        """Those of the signatures that one of these keys has made, by their lines; each key once.
 
-        Lines of others are passed over. Raises `ProofError` for a line that is none.
+        Lines of others are passed over.
         """
         found: dict[VerifierKey, Signature] = {}
         for line in self.signatures:
-            match = _SIGNATURE.fullmatch(line)
-            if match is None:
-                raise ProofError("a line below a note is not a signature")
-            blob = decode64(match[2], "signature")
+            name, blob = _read_line(line)
             for key in keys:
-                at = key.signed_at(self.text, blob) if key.name == match[1] else None
+                at = key.signed_at(self.text, blob) if key.name == name else None
                 if at is not None:
                     found.setdefault(key, Signature(key, at))
         return tuple(found.values())
@@ -169,11 +189,39 @@ def cosignature_line(private: Ed25519PrivateKey, name: str, text: str, at: int) 
 
 
 def decode64(text: str, what: str) -> bytes:
-    """The bytes of base64. Raises `ProofError`, naming `what`, if it is something else."""
+    """The bytes of base64 in its one form. Raises `ProofError`, naming `what`, for another text."""
     try:
-        return base64.b64decode(text, validate=True)
+        data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
         raise ProofError(f"{what}: not base64") from error
+    if base64.b64encode(data).decode() != text:
+        raise ProofError(f"{what}: not the canonical base64 of its bytes")
+    return data
+
+
+def _read_line(line: str) -> tuple[str, bytes]:
+    """Whose signature a line says it is, and its bytes. Raises `ProofError` if it is none."""
+    match = _SIGNATURE.fullmatch(line)
+    if match is None:
+        raise ProofError("a line below a note is not a signature")
+    return match[1], decode64(match[2], "signature")
+
+
+def _is_sound(encoded: bytes) -> bool:
+    """Whether the y in an encoded point is below p, and not that of a point of small order."""
+    y = _y_of(encoded)
+    return y < _P and y not in _SMALL_ORDER
+
+
+def _is_on_curve(encoded: bytes) -> bool:
+    """Whether an encoded y has an x: (y² - 1) / (d·y² + 1) must be a square (Euler)."""
+    y = _y_of(encoded)
+    return pow((y * y - 1) * (_D * y * y + 1), (_P - 1) // 2, _P) != _P - 1
+
+
+def _y_of(encoded: bytes) -> int:
+    """All bits but the highest, which is the sign of x (RFC 8032 §5.1.2)."""
+    return int.from_bytes(encoded, "little") & (1 << 255) - 1
 
 
 def _line(key: VerifierKey, signed: bytes) -> str:

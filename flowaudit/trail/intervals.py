@@ -1,8 +1,15 @@
 """Ranges of whole numbers, both ends included."""
 
-from collections.abc import Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 
-__all__ = ["merged", "uncovered"]
+__all__ = ["is_within", "merged", "uncovered"]
+
+
+def is_within(number: int, ranges: Sequence[tuple[int, int]]) -> bool:
+    """Whether one of these ranges, as `merged` gives them, holds a number. In logarithmic time."""
+    at = bisect_right(ranges, number, key=lambda each: each[0]) - 1
+    return at >= 0 and number <= ranges[at][1]
 
 
 def uncovered(

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks an evidence pack of flowaudit with nothing but Python 3.8 or later: no other program.
+"""Checks an evidence pack of flowaudit with nothing but Python 3.7 or later: no other program.
 
     python3 verify.py case.zip --key trail.pub
 
@@ -13,6 +13,8 @@ A time stamp in the pack (witnesses/*.tsr) is for OpenSSL to check:
 
 What is used: SHA-256; Ed25519 (RFC 8032); signed notes, checkpoints, cosignatures and inclusion
 proofs (c2sp.org: signed-note, tlog-checkpoint, tlog-cosignature, tlog-proof; RFC 9162 2.1.3.2).
+Ed25519 is read strictly: points and S in the one form that RFC 8032 5.1.3 and 5.1.7 allow, and no
+point of small order, by which one signature fits many texts.
 """
 
 from __future__ import annotations
@@ -29,6 +31,12 @@ from typing import TYPE_CHECKING, Any
 
 MAX_BYTES = 1 << 30
 MAX_FILES = 250000
+MAX_NOTE = 1 << 16  # characters of a checkpoint
+MAX_LONG_NOTE = 1 << 26  # of a manifest or a statement
+MAX_SIGNATURES = 100
+MAX_HASHES = 128  # in a proof
+MAX_PROOF = MAX_NOTE + 64 * MAX_HASHES
+MAX_IDENTITY = 1000
 OPTIONAL = ("personal", "salt", "sealed")
 
 if TYPE_CHECKING:
@@ -93,6 +101,14 @@ def point_of(data: bytes) -> Point:
 BASE = point_of((4 * pow(5, P - 2, P) % P).to_bytes(32, "little"))
 
 
+def strong(data: bytes) -> Point:
+    """The point that 32 bytes stand for, if its order is not a divisor of 8."""
+    point = point_of(data)
+    if same(times(8, point), (0, 1, 1, 0)):
+        raise Bad("a point of small order")
+    return point
+
+
 def signed(public: bytes, message: bytes, signature: bytes) -> bool:
     """Whether a signature of 64 bytes is valid."""
     if len(public) != 32 or len(signature) != 64:
@@ -101,7 +117,7 @@ def signed(public: bytes, message: bytes, signature: bytes) -> bool:
     if s >= L:
         return False
     try:
-        a, r = point_of(public), point_of(signature[:32])
+        a, r = strong(public), strong(signature[:32])
     except Bad:
         return False
     h = int.from_bytes(hashlib.sha512(signature[:32] + public + message).digest(), "little") % L
@@ -112,11 +128,43 @@ def signed(public: bytes, message: bytes, signature: bytes) -> bool:
 
 
 def bytes_of(text: str) -> bytes:
-    """The bytes of base64."""
+    """The bytes of base64, in its one form."""
     try:
-        return base64.b64decode(text, validate=True)
+        data = base64.b64decode(text, validate=True)
     except ValueError:
-        raise Bad(f"this is not base64: {text[:40]!r}") from None
+        data = b""
+    if base64.b64encode(data).decode() != text:
+        raise Bad(f"this is not base64: {text[:40]!r}")
+    return data
+
+
+def parsed(text: str) -> Any:
+    """What strict JSON says: no NaN, no half of a surrogate pair, no depth without end."""
+    try:
+        value = json.loads(text, parse_constant=refused, parse_int=whole)
+        json.dumps(value, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise Bad(f"this is not JSON: {error}") from None
+    return value
+
+
+def in_reach(value: Any) -> Any:
+    """The same value, if each number in it is one that a program can hold."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        raise Bad("a number out of reach") from None
+    return value
+
+
+def refused(name: str) -> Any:
+    """Never a value: a word that JSON does not have."""
+    raise ValueError(name)
+
+
+def whole(digits: str) -> Any:
+    """A whole number; a float if it has more digits than Python reads as one."""
+    return int(digits) if len(digits) <= 4300 else float(digits)
 
 
 class Key:
@@ -124,12 +172,13 @@ class Key:
 
     def __init__(self, text: str) -> None:
         parts = text.strip().split("+", 2)
-        if len(parts) != 3:
+        if len(parts) != 3 or not parts[0]:
             raise Bad("a key has the form name+hash+key")
         self.name, data = parts[0], bytes_of(parts[2])
         self.kind, self.public = data[:1], data[1:]
         if self.kind not in (b"\x01", b"\x04") or len(self.public) != 32:
             raise Bad("a key is 32 bytes of Ed25519 after one that says its kind")
+        strong(self.public)
         self.id = hashlib.sha256(self.name.encode() + b"\n" + data).digest()[:4]
         if self.id.hex() != parts[1].lower():
             raise Bad("a key contradicts its own hash")
@@ -154,19 +203,29 @@ class Key:
 class Note:
     """A text with signatures below it."""
 
-    def __init__(self, data: str) -> None:
+    def __init__(self, data: str, limit: int = MAX_NOTE) -> None:
+        if len(data) > limit:
+            raise Bad(f"a note of {len(data)} characters is not read")
         at = data.rfind("\n\n")
-        if at < 0 or not data.endswith("\n"):
+        if at < 1 or not data.endswith("\n"):
             raise Bad("a note is a text, an empty line, and signatures")
         if any((ord(c) < 32 and c != "\n") or ord(c) == 127 for c in data):
             raise Bad("a note has control characters")
         self.text = data[: at + 1]
         self.signatures: list[tuple[str, bytes]] = []
-        for line in data[at + 2 : -1].split("\n"):
+        lines = data[at + 2 : -1].split("\n")
+        if len(lines) > MAX_SIGNATURES:
+            raise Bad(f"a note with {len(lines)} signatures is not read")
+        for line in lines:
             parts = line.split(" ")
-            if len(parts) != 3 or parts[0] != "\u2014" or not parts[1] or "+" in parts[1]:
+            if len(parts) != 3 or parts[0] != "\u2014" or not parts[2] or not is_name(parts[1]):
                 raise Bad("a line below a note is no signature")
             self.signatures.append((parts[1], bytes_of(parts[2])))
+
+
+def is_name(text: str) -> bool:
+    """Whether a text can name a key: neither spaces nor a plus in it."""
+    return bool(text) and "+" not in text and not any(map(str.isspace, text))
 
 
 class Checkpoint(Note):
@@ -179,7 +238,7 @@ class Checkpoint(Note):
             raise Bad("a checkpoint has three lines")
         self.origin, self.size, self.root64 = lines[0], number_of(lines[1]), lines[2]
         self.root = bytes_of(lines[2])
-        if len(self.root) != 32 or base64.b64encode(self.root).decode() != lines[2]:
+        if len(self.root) != 32:
             raise Bad("a root has 32 bytes")
 
 
@@ -198,6 +257,8 @@ class Proof:
     """That an entry stands at its place in a log."""
 
     def __init__(self, data: str) -> None:
+        if len(data) > MAX_PROOF:
+            raise Bad(f"a proof of {len(data)} characters is not read")
         head, gap, note = data.partition("\n\n")
         lines = head.split("\n")
         if not gap or lines[0] != "c2sp.org/tlog-proof@v1":
@@ -208,15 +269,17 @@ class Proof:
             raise Bad("a proof has an index")
         self.index = number_of(lines[1][6:])
         self.path = [bytes_of(line) for line in lines[2:]]
+        if any(len(each) != 32 for each in self.path):
+            raise Bad("a hash has 32 bytes")
         self.checkpoint = Checkpoint(note)
 
     def leads(self, leaf: bytes) -> bool:
         """Whether the path leads from a leaf to the checkpoint's root."""
         place, last, node = self.index, self.checkpoint.size - 1, leaf
-        if place > last or len(self.path) > 128:
+        if place > last or len(self.path) > MAX_HASHES:
             return False
         for other in self.path:
-            if last == 0 or len(other) != 32:
+            if last == 0:
                 return False
             if place & 1 or place == last:
                 node = hashlib.sha256(b"\x01" + other + node).digest()
@@ -230,7 +293,7 @@ class Proof:
 
 def grown(old: int, old_root: bytes, size: int, root: bytes, proof: list[bytes]) -> bool:
     """Whether a log of this size and root begins with an older one (RFC 9162 2.1.4.2)."""
-    if len(proof) > 128 or not 0 <= old <= size or any(len(each) != 32 for each in proof):
+    if len(proof) > MAX_HASHES or not 0 <= old <= size or any(len(each) != 32 for each in proof):
         return False
     if old == 0:
         return not proof and old_root == hashlib.sha256(b"").digest()
@@ -278,7 +341,8 @@ def lines_of(text: str) -> list[str]:
 def read_pack(place: str) -> dict[str, bytes]:
     """Every file of a pack by its name: out of a zip file, or a folder it was unpacked into."""
     if os.path.isdir(place):
-        files = {}
+        files: dict[str, bytes] = {}
+        room = MAX_BYTES
         for folder, _, names in os.walk(place):
             for name in names:
                 path = os.path.join(folder, name)
@@ -286,7 +350,10 @@ def read_pack(place: str) -> dict[str, bytes]:
                 if inside.startswith("__pycache__/"):
                     continue
                 with open(path, "rb") as file:
-                    files[inside] = file.read(MAX_BYTES)
+                    files[inside] = file.read(room + 1)
+                room -= len(files[inside])
+                if room < 0 or len(files) > MAX_FILES:
+                    raise Bad("the pack is too large")
         return files
     try:
         with zipfile.ZipFile(place) as pack:
@@ -313,15 +380,19 @@ def leaf_of(event: dict[str, Any]) -> bytes:
         commitment = bytes(32) if sealed is None else bytes.fromhex(sealed)
         if len(commitment) != 32:
             raise Bad("a commitment has 32 bytes")
+        if sealed is not None and commitment == bytes(32):
+            raise Bad("a commitment of zeros says that there never was a personal part")
     else:
         raise Bad("personal part, salt and commitment do not fit together")
     return hashlib.sha256(b"\x00" + core + commitment).digest()
 
 
 def token_of(opening: dict[str, Any]) -> str:
-    """The token that a salt and an identity make."""
-    identity = unicodedata.normalize("NFC", opening["identity"]).encode("utf-8", "replace")
-    salt = bytes.fromhex(opening["salt"])
+    """The token that a salt and an identity make, this in the one spelling that a token has."""
+    text = opening["identity"]
+    if unicodedata.normalize("NFC", text) != text or "\0" in text or len(text) > MAX_IDENTITY:
+        raise Bad("an identity is NFC, without NUL, of at most 1000 characters")
+    identity, salt = text.encode(), bytes.fromhex(opening["salt"])
     if len(salt) != 16:
         raise Bad("a salt has 16 bytes")
     digest = hashlib.sha256(b"\x03" + salt + identity).digest()
@@ -344,13 +415,62 @@ def is_event(value: Any) -> bool:
     )
 
 
+def is_text(value: Any) -> bool:
+    """Whether a value is a text, or nothing."""
+    return value is None or isinstance(value, str)
+
+
 def facts_of(event: dict[str, Any], action: str) -> dict[str, Any]:
     """The facts of an event of this kind and action; empty if it is another."""
-    core = json.loads(event["core"])
-    if core.get("kind") != "ops" or core.get("action") != action:
+    core = parsed(event["core"])
+    if not isinstance(core, dict) or not (
+        is_text(core.get("kind")) and is_text(core.get("action"))
+    ):
+        raise Bad("its core is not a core of schema 1")
+    if core.get("kind") != "ops" or core.get("action") != action or "facts" not in core:
         return {}
-    facts = core.get("facts")
-    return facts if isinstance(facts, dict) else {}
+    if not isinstance(core["facts"], dict):
+        raise Bad("its core is not a core of schema 1")
+    facts: dict[str, Any] = core["facts"]
+    return facts
+
+
+def told_of_key(event: dict[str, Any]) -> dict[str, Any]:
+    """What an event tells of a key that took over from another, both still trusted; else empty."""
+    try:
+        told = facts_of(event, "key").get("key")
+    except Bad:
+        return {}
+    if not isinstance(told, dict) or told.get("revoked") is not None:
+        return {}
+    names = (told.get("created"), told.get("retired"))
+    return told if all(isinstance(name, str) for name in names) else {}
+
+
+def ranges_in(facts: dict[str, Any]) -> list[tuple[int, int]]:
+    """The ranges of places that an erasure tells of; what is none is passed over."""
+    erases = facts.get("erases")
+    if erases is not None and not isinstance(erases, dict):
+        raise Bad("its core is not a core of schema 1")
+    pairs = in_reach(erases).get("seqs") if erases else None
+    return [
+        (pair[0], pair[1])
+        for pair in (pairs if isinstance(pairs, list) else [])
+        if isinstance(pair, list) and len(pair) == 2 and all(type(n) is int for n in pair)
+    ]
+
+
+def not_in(places: list[int], ranges: list[tuple[int, int]]) -> list[int]:
+    """Those of these places that no range holds: each is looked at once, in order."""
+    left = []
+    waiting = sorted(ranges, reverse=True)
+    reach = -1
+    for place in sorted(places):
+        while waiting and waiting[-1][0] <= place:
+            reach = max(reach, waiting.pop()[1])
+        if reach < place:
+            left.append(place)
+    return left
 
 
 class Check:
@@ -359,15 +479,15 @@ class Check:
     def __init__(self, files: dict[str, bytes], key: Key | None, witnesses: list[Key]) -> None:
         self.files = files
         self.problems: list[dict[str, Any]] = []
-        self.manifest = Note(self.text("manifest"))
+        self.manifest = Note(self.text("manifest"), MAX_LONG_NOTE)
         kind, _, said = self.manifest.text[:-1].partition("\n")
         if kind != "flowaudit/pack/v1":
             raise Bad("the manifest is not that of an evidence pack")
-        self.said = json.loads(said)
+        self.said = in_reach(parsed(said))
         if not isinstance(self.said, dict):
             raise Bad("the manifest says nothing")
         self.checkpoint = Checkpoint(self.text("checkpoint"))
-        self.events = [json.loads(line) for line in lines_of(self.text("events.jsonl"))]
+        self.events = [parsed(line) for line in lines_of(self.text("events.jsonl"))]
         if not all(map(is_event, self.events)):
             raise Bad("a line of events.jsonl is no event")
         self.is_given = key is not None
@@ -391,29 +511,38 @@ class Check:
 
     def follow(self, key: Key) -> Key:
         """From the key that is trusted to the one that signed, as far as each names the next."""
-        been = [key.text]
+        told: dict[str, list[dict[str, Any]]] = {}
+        for event in self.events:
+            retired = told_of_key(event).get("retired")
+            if retired is not None:
+                told.setdefault(retired, []).append(event)
+        been = {key.text}
         self.own.add(key.public)
         while not key.signed(self.checkpoint):
-            for event in self.events:
-                name = "keys/{}.tlog-proof".format(event["seq"])
-                told = facts_of(event, "key").get("key") if name in self.files else None
-                if not isinstance(told, dict) or told.get("retired") != key.text:
-                    continue
-                proof = Proof(self.text(name))
-                if (
-                    proof.index == event["seq"]
-                    and proof.checkpoint.origin == self.checkpoint.origin
-                    and key.signed(proof.checkpoint)
-                    and proof.leads(leaf_of(event))
-                    and told.get("created") not in been
-                ):
-                    key = Key(str(told.get("created")))
-                    been.append(key.text)
-                    self.own.add(key.public)
-                    break
-            else:
+            heirs = (self.heir(key, event) for event in told.get(key.text, []))
+            heir = next((new for new in heirs if new and new.text not in been), None)
+            if heir is None:
                 break
+            key = heir
+            been.add(key.text)
+            self.own.add(key.public)
         return key
+
+    def heir(self, key: Key, event: dict[str, Any]) -> Key | None:
+        """The key that an event names as the next one, if this one has signed that event."""
+        name = "keys/{}.tlog-proof".format(event["seq"])
+        try:
+            proof = Proof(self.text(name))
+            if (
+                proof.index == event["seq"]
+                and proof.checkpoint.origin == self.checkpoint.origin
+                and key.signed(proof.checkpoint)
+                and proof.leads(leaf_of(event))
+            ):
+                return Key(told_of_key(event)["created"])
+        except (Bad, ValueError):
+            pass
+        return None
 
     def run(self) -> dict[str, Any]:
         """Check it all, and say what was found."""
@@ -427,9 +556,8 @@ class Check:
         self.check_files()
         for event in self.events:
             self.check_event(event)
-        for seq in self.erased:
-            if not any(first <= seq <= last for first, last in self.erasures):
-                self.say("the personal part is missing, and no erasure tells of it", seq)
+        for seq in not_in(self.erased, self.erasures):
+            self.say("the personal part is missing, and no erasure tells of it", seq)
         here = {event["seq"] for event in self.events}
         if len(here) != len(self.events):
             self.say("an event is there twice")
@@ -479,28 +607,31 @@ class Check:
                 self.say("its proof is of another place or checkpoint", seq)
             elif not proof.leads(leaf_of(event)):
                 self.say("it was changed: its proof does not lead to the checkpoint", seq)
-        except (Bad, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (Bad, ValueError) as error:
             self.say(f"it is not proved: {error}", seq)
             return
         if event.get("sealed") is not None:
             self.erased.append(seq)
-        erases = facts_of(event, "erase").get("erases")
-        if isinstance(erases, dict):
-            for pair in erases.get("seqs", []):
-                self.erasures.append((pair[0], pair[1]))
+        try:
+            self.erasures += ranges_in(facts_of(event, "erase"))
+        except Bad as error:
+            self.say(str(error), seq)
 
     def check_people(self) -> None:
         """Each token against whom it is said to stand for."""
         if "people.json" not in self.files:
             return
-        people = json.loads(self.text("people.json"))
+        try:
+            people = parsed(self.text("people.json"))
+        except Bad:
+            people = None
         if not (isinstance(people, list) and all(map(is_opening, people))):
             self.say("people.json is no list of tokens, salts and identities")
             return
         for opening in people:
             try:
                 is_proved = token_of(opening) == opening["token"]
-            except (Bad, ValueError, KeyError, TypeError):
+            except (Bad, ValueError):
                 is_proved = False
             self.identified += is_proved
             if not is_proved:
@@ -535,9 +666,15 @@ class Check:
 
     def check_statement(self) -> None:
         """The statement against the key and the checkpoint."""
-        note = Note(self.text("statement"))
-        kind, _, text = note.text[:-1].partition("\n")
-        said = json.loads(text) if kind == "flowaudit/statement/v1" else {}
+        try:
+            note = Note(self.text("statement"), MAX_LONG_NOTE)
+            lines = note.text[:-1].split("\n")
+            said = in_reach(parsed(lines[1])) if len(lines) == 2 else None
+            if lines[0] != "flowaudit/statement/v1" or not isinstance(said, dict):
+                raise Bad("it is no statement")
+        except Bad as error:
+            self.say(f"the statement cannot be read: {error}")
+            return
         if not self.key.signed(note):
             self.say("the statement is not signed by the same key")
         mark = self.checkpoint
@@ -551,17 +688,26 @@ class Check:
             self.say("the trail did not hold when the pack was made")
 
 
+def plain(text: str) -> str:
+    """Text that shows and does not act: controls, marks of direction and breaks escaped."""
+    acting = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
+    return "".join(
+        c.encode("unicode_escape").decode() if unicodedata.category(c) in acting else c
+        for c in text
+    )
+
+
 def shown(found: dict[str, Any]) -> str:
     """What was found, for people."""
-    problems, signer = found["problems"], found["signed_by"]
+    problems, signer = found["problems"], plain(found["signed_by"] or "")
     if found["ok"]:
         lines = [f"The pack holds: {found['events']} events, each proved."]
     else:
         lines = [f"The pack does NOT hold: {len(problems)} problem(s)."]
     for problem in problems[:20]:
         where = "the pack" if problem["seq"] is None else f"event {problem['seq']}"
-        lines.append(f"  {where}: {problem['what'].encode('unicode_escape').decode()}")
-    lines.append(f"Checkpoint over {found['size']} entries of {found['trail']}.")
+        lines.append(f"  {where}: {plain(problem['what'])}")
+    lines.append(f"Checkpoint over {found['size']} entries of {plain(found['trail'])}.")
     if found["trusted"]:
         lines.append(f"Signed by {signer}: the key that you gave, or one that it vouches for.")
     elif signer:
@@ -577,6 +723,9 @@ def shown(found: dict[str, Any]) -> str:
 
 def main(argv: list[str]) -> int:
     """Check a pack; gives the exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a console of few characters
     places: list[str] = []
     keys: list[Key] = []
     witnesses: list[Key] = []
@@ -598,10 +747,10 @@ def main(argv: list[str]) -> int:
         place = places[0] if places else own
         found = Check(read_pack(place), keys[0] if keys else None, witnesses).run()
     except (Bad, OSError, StopIteration) as error:
-        print(f"not verified: {error}", file=sys.stderr)
+        print(plain(f"not verified: {error}"), file=sys.stderr)
         return 2
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
-        print(f"not verified: the pack is malformed ({error})", file=sys.stderr)
+        print(plain(f"not verified: the pack is malformed ({error})"), file=sys.stderr)
         return 2
     print(json.dumps(found, indent=2) if as_json else shown(found))
     return 0 if found["ok"] else 1
