@@ -16,6 +16,7 @@ from ..proofs.merkle import HASH_BYTES, Tree
 from ..proofs.verify import entry_leaf
 from ..trail.plain import StoredRow
 from .columns import CORE_KINDS, PERSONAL_KINDS, schema
+from .memory import bounded_memory
 from .modules import archive_module
 from .rebuilding import rebuilt
 
@@ -41,7 +42,9 @@ MAX_ENTRIES: Final = 1 << 20
 """A file that says it has more rows is none of ours, and is not read."""
 
 MAX_UNPACKED_BYTES: Final = 1 << 31
-"""A file whose columns are larger when unpacked is not read."""
+"""A file that says that its columns are larger when unpacked is not read; one that takes twice as
+much while it is unpacked is given up.
+"""
 
 BATCH_ROWS: Final = 8_192
 """Rows rebuilt at once: their texts stay below what Arrow's text columns can hold."""
@@ -150,9 +153,14 @@ class ArchiveFile:
     def table(self) -> Any:
         """All of it as a `pyarrow.Table`, rows as they stand. Raises `ArchiveError`."""
         try:
-            table = self._file.read(use_threads=False)
+            with bounded_memory(2 * MAX_UNPACKED_BYTES):
+                table = self._file.read(use_threads=False)
             table.validate(full=True)
             return table
+        except MemoryError as error:
+            raise ArchiveError(
+                f"{self.name} takes more memory when unpacked than it says: it is not read"
+            ) from error
         except (self._arrow_error, OSError, ValueError) as error:
             raise ArchiveError(f"{self.name} is damaged: {_line(error)}") from error
 

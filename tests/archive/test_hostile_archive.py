@@ -1,6 +1,9 @@
 """An archive from somebody else's hands: never believed, refused or named."""
 
 import random
+import resource
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,8 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from flowaudit.archive.columns import schema
+from flowaudit.archive.memory import bounded_memory
 from flowaudit.archive.moving import archive_trail
-from flowaudit.archive.parquet import FACTS_KEY, ArchiveFile
+from flowaudit.archive.parquet import FACTS_KEY, ArchiveFile, FileFacts
 from flowaudit.archive.places import ArchivePlace, open_place
 from flowaudit.errors import ArchiveError
 from flowaudit.trail.sqlite import Trail
@@ -148,3 +153,75 @@ def test_no_byte_of_an_archive_can_be_changed_unseen(
 def test_what_is_no_archive_is_refused(data: bytes) -> None:
     with pytest.raises(ArchiveError, match="not an archive of ours"):
         ArchiveFile(data, "f")
+
+
+UNPACK = """
+import resource, sys
+from pathlib import Path
+from flowaudit.archive.parquet import ArchiveFile
+from flowaudit.errors import ArchiveError
+before = resource.getrlimit(resource.RLIMIT_DATA)
+try:
+    ArchiveFile(Path(sys.argv[1]).read_bytes(), "a file").table()
+except ArchiveError as error:
+    print(error)
+assert resource.getrlimit(resource.RLIMIT_DATA) == before
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def test_a_file_that_unpacks_to_a_terabyte_is_given_up(tmp_path: Path) -> None:
+    """Four megabytes, and they say so: one long text that a million rows mean."""
+    count, text = 1 << 20, "x" * 1_000_000
+    columns: list[Any] = []
+    for field in schema():
+        if field.name == "route":
+            columns.append(
+                pa.DictionaryArray.from_arrays(pa.array([0] * count, pa.int32()), [text])
+            )
+        elif field.nullable:
+            columns.append(pa.nulls(count, field.type))
+        else:
+            columns.append(
+                pa.array([b"1" * 32] * count if field.name == "sealed" else range(count))
+            )
+            columns[-1] = columns[-1].cast(field.type)
+    packed = pa.schema(
+        [pa.field(f.name, c.type, f.nullable) for f, c in zip(schema(), columns, strict=True)]
+    )
+    empty = pa.BufferOutputStream()
+    pq.write_table(schema().empty_table(), empty)
+    ours = pq.ParquetFile(pa.BufferReader(empty.getvalue())).metadata.metadata[b"ARROW:schema"]
+    facts = FileFacts(
+        format=1, origin="x", first=0, last=count - 1, first_ts=0, last_ts=1, subtrees=[],
+        checkpoint="",
+    )  # fmt: skip
+    with pq.ParquetWriter(tmp_path / "bomb", packed, compression="zstd", store_schema=False,
+                          dictionary_pagesize_limit=1 << 30) as writer:  # fmt: skip
+        writer.write_table(pa.table(columns, schema=packed), row_group_size=count)
+        writer.add_key_value_metadata(
+            {b"ARROW:schema": ours, FACTS_KEY: msgspec.json.encode(facts)}
+        )
+    assert (tmp_path / "bomb").stat().st_size < 10_000_000
+    told = subprocess.run(
+        [sys.executable, "-c", UNPACK, str(tmp_path / "bomb")],
+        capture_output=True, text=True, timeout=120,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (16 << 30, 16 << 30)),
+    )  # fmt: skip
+    assert told.returncode == 0, told.stderr
+    said, peak_kib = told.stdout.splitlines()
+    assert "takes more memory when unpacked than it says" in said
+    assert int(peak_kib) < 5 << 20
+
+
+def test_a_bound_on_memory_ends_with_the_last_use() -> None:
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    first, second = bounded_memory(1 << 33), bounded_memory(1 << 20)
+    with first:
+        bound = resource.getrlimit(resource.RLIMIT_DATA)
+        assert 1 << 33 < bound[0] < 1 << 36
+        second.__enter__()
+        assert resource.getrlimit(resource.RLIMIT_DATA) == bound, "the first one's counts"
+    assert resource.getrlimit(resource.RLIMIT_DATA) == bound
+    second.__exit__(None, None, None)
+    assert resource.getrlimit(resource.RLIMIT_DATA) == before
