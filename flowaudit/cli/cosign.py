@@ -51,7 +51,9 @@ def run(args: argparse.Namespace) -> int:
     elif args.format == "csv":
         print_table(tuple(asdict(done)), [tuple(asdict(done).values())], "csv")
     elif done.problem:
-        print(f"NOT cosigned: {printable(done.problem)}. Ask the keeper of {done.origin}.")
+        print(
+            f"NOT cosigned: {printable(done.problem)}. Ask the keeper of {printable(done.origin)}."
+        )
     elif done.size == done.before:
         print(f"Nothing new of {printable(done.origin)}: {done.size:,} entries are cosigned.")
     else:

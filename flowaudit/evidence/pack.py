@@ -10,8 +10,10 @@ import time
 import zipfile
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import islice
 from typing import Any, BinaryIO, Final
 
 import msgspec
@@ -219,26 +221,43 @@ class _Maker:
     def _witness(self, kept: Sequence[Kept]) -> int:
         """What others have seen, as far as the checkpoint has grown from it; how much that is."""
         seen = 0
-        tree = TileTree(self._reader.size, self._reader.tile)
-        keys = tuple(VerifierKey.parse(span.key) for span in self._found.keys)
-        for number, (note, stamp) in enumerate(_newest_seen(kept)):
-            try:
-                mark = Checkpoint.parse(note)
-                if mark.origin != self._mark.origin or not mark.signatures(keys):
-                    continue
-                proof = tree.consistency(mark.size, self._mark.size)
-            except ProofError:
-                continue  # of more entries, or in an archive; verification of the trail tells
-            if tree.root(mark.size) != mark.root:
-                continue  # of another history: verification has told
-            seen += 1
-            name = f"{WITNESSES}{mark.size}.{number}"
-            self._put(f"{name}.checkpoint", note.encode())
-            lines = [base64.b64encode(each).decode() for each in proof]
-            self._put(f"{name}.proof", "".join(f"{line}\n" for line in lines).encode())
-            if stamp is not None:
-                self._put(f"{name}.tsr", stamp)
+        for place in kept:
+            cosigned = ((note, None) for note in place.notes if _is_cosigned(note))
+            for mark, note, stamp, proof in (*self._newest(cosigned), *self._newest(place.stamps)):
+                name = f"{WITNESSES}{mark.size}.{seen}"
+                lines = "".join(f"{base64.b64encode(each).decode()}\n" for each in proof)
+                self._put(f"{name}.checkpoint", note.encode())
+                self._put(f"{name}.proof", lines.encode())
+                if stamp is not None:
+                    self._put(f"{name}.tsr", stamp)
+                seen += 1
         return seen
+
+    def _newest(
+        self, found: Iterable[tuple[str, bytes | None]]
+    ) -> Iterator[tuple[Checkpoint, str, bytes | None, list[bytes]]]:
+        """The newest of these that our keys have signed, and that are of this history."""
+        marks = []
+        for note, stamp in dict.fromkeys(found):
+            with suppress(ProofError):
+                marks.append((Checkpoint.parse(note), note, stamp))
+        marks.sort(key=lambda each: each[0].size, reverse=True)
+        grown = ((*each, proof) for each in marks if (proof := self._growth(each[0])) is not None)
+        yield from islice(grown, SEEN)
+
+    def _growth(self, mark: Checkpoint) -> list[bytes] | None:
+        """Proof that the checkpoint has grown from one that was seen; `None` for one of another
+        history (verification has told), of more entries, or whose tiles are in an archive.
+        """
+        keys = tuple(VerifierKey.parse(s.key) for s in self._found.keys if s.has(mark.size))
+        if mark.origin != self._mark.origin or not mark.signatures(keys):
+            return None
+        tree = TileTree(self._reader.size, self._reader.tile)
+        try:
+            proof = tree.consistency(mark.size, self._mark.size)
+            return proof if tree.root(mark.size) == mark.root else None
+        except ProofError:
+            return None
 
     def _span(self, wanted: Collection[Entry]) -> Span:
         if self._asked.span is not None:
@@ -281,13 +300,9 @@ class _Maker:
         self._write(MANIFEST, str(Note(text, (line,))).encode())
 
 
-def _newest_seen(kept: Sequence[Kept]) -> Iterator[tuple[str, bytes | None]]:
-    """The newest cosigned notes, and the newest time stamps with their notes, of each place."""
-    for place in kept:
-        cosigned = [note for note in place.notes if len(note.split("\n\n")[-1].splitlines()) > 1]
-        for note in cosigned[-SEEN:]:
-            yield note, None
-        yield from place.stamps[-SEEN:]
+def _is_cosigned(note: str) -> bool:
+    """Whether a note has more than one line below it."""
+    return len(note.split("\n\n")[-1].splitlines()) > 1
 
 
 def _wanted(reader: ReadableTrail, asked: Asked, size: int) -> Iterator[Entry]:

@@ -18,7 +18,7 @@ from ..errors import ProofError
 from ..proofs.checkpoint import Checkpoint
 from ..proofs.note import VerifierKey
 
-__all__ = ["KeyChain", "KeyFacts", "key_facts"]
+__all__ = ["KeyChain", "KeyFacts", "key_facts", "short_name"]
 
 NO_END: Final = 2**63
 
@@ -98,9 +98,9 @@ class KeyChain:
         if old is None:
             return None
         if new is None or new == old:
-            return f"this entry ends the key {_short(old)}, and names none that follows"
+            return f"this entry ends the key {short_name(old)}, and names none that follows"
         if old in self._ended:
-            return f"this entry ends the key {_short(old)}, which had ended before"
+            return f"this entry ends the key {short_name(old)}, which had ended before"
         self._ended.add(old)
         size, end = seq + 1, seq if is_lost else seq + 1
         span = self._spans.get(old)
@@ -110,11 +110,11 @@ class KeyChain:
         span.last = min(span.last, end)
         if is_lost:
             return (
-                f"the key {_short(old)} was revoked here: what follows is signed by"
-                f" {_short(new)}, which must be trusted by itself (--key)"
+                f"the key {short_name(old)} was revoked here: what follows is signed by"
+                f" {short_name(new)}, which must be trusted by itself (--key)"
             )
         if not is_proved:
-            return f"the key {_short(old)} was followed in an archived entry: give --archive"
+            return f"the key {short_name(old)} was followed in an archived entry: give --archive"
         if new not in self._spans:
             self._heir = (old, new, size)
         return None
@@ -134,16 +134,22 @@ class KeyChain:
     def signer(self, mark: Checkpoint) -> VerifierKey | None:
         """The key whose signature on a checkpoint counts; `None` if there is none.
 
-        Marks are asked for in order of size, those events told before that they cover. Raises
-        `ProofError` if the note's signatures cannot be read.
+        Marks are asked for in order of size, those events told before that they cover.
         """
-        signed = [signature.key for signature in mark.signatures(self.keys)]
-        for old in signed:
+        for old in self.signers(mark):
             if self._heir is not None and old == self._heir[0] and mark.size >= self._heir[2]:
                 self._spans[self._heir[1]] = _Span(self._heir[2])
                 self._heir = None
                 break
-        for key in signed:
+        return self.counting(mark)
+
+    def signers(self, mark: Checkpoint) -> tuple[VerifierKey, ...]:
+        """The keys of this trail that have signed a checkpoint, whether or not that counts."""
+        return tuple(signature.key for signature in mark.signatures(self.keys))
+
+    def counting(self, mark: Checkpoint) -> VerifierKey | None:
+        """As `signer`, once all of the trail is told, and in any order."""
+        for key in self.signers(mark):
             if self._spans[key].first <= mark.size <= self._spans[key].last:
                 return key
         return None
@@ -156,5 +162,6 @@ def _read(facts: KeyFacts) -> tuple[VerifierKey | None, VerifierKey | None, bool
     return new, VerifierKey.parse(ended) if ended else None, facts.revoked is not None
 
 
-def _short(key: VerifierKey) -> str:
+def short_name(key: VerifierKey) -> str:
+    """A key's name and hash, without the key itself."""
     return f"{key.name}+{key.hash.hex()}"

@@ -26,6 +26,10 @@ class KeySpan:
     last: int | None
     """`None` if it has not ended."""
 
+    def has(self, size: int) -> bool:
+        """Whether its signature counts over so many entries."""
+        return self.first <= size and (self.last is None or size <= self.last)
+
 
 @dataclass(frozen=True, slots=True)
 class LastTime:

@@ -82,9 +82,9 @@ def verify_trail(
         _take(together, rows.numbering.problems(reader.sources(), reader.size))
         _take(untold, rows.unexplained_erasures())
         _take(untold, rows.unexplained_prunings())
-        witnesses = Witnesses(reader, chain.keys, cosigners, roots)
+        witnesses = Witnesses(reader, chain, cosigners, roots)
         _take(problems, witnesses.hold(witnessed))
-        _take(problems, Witnesses(reader, chain.keys).hold(_last_time(since)))
+        _take(problems, Witnesses(reader, chain).hold(_last_time(since)))
         _take(problems, person_problems(paths))
         return Verification(
             ok=not (problems or together or untold),

@@ -7,6 +7,7 @@ from ..errors import ProofError
 from ..proofs.checkpoint import Checkpoint
 from ..proofs.note import VerifierKey
 from ..proofs.paths import TileTree
+from ..trail.keychain import KeyChain, short_name
 from ..trail.ranges import ends_away
 from ..trail.store import ReadableTrail
 from ..witnesses.publishing import Kept
@@ -28,7 +29,7 @@ class Witnesses:
 
     Args:
         reader: the trail.
-        keys: those that may have signed it.
+        chain: the keys that have signed it, and how far each counts.
         cosigners: keys of other parties, whose cosignatures count.
         roots: certificates that vouch for time-stamp authorities; without any, no stamp counts.
     """
@@ -36,14 +37,14 @@ class Witnesses:
     def __init__(
         self,
         reader: ReadableTrail,
-        keys: tuple[VerifierKey, ...],
+        chain: KeyChain,
         cosigners: Sequence[VerifierKey] = (),
         roots: "Sequence[Certificate]" = (),
     ) -> None:
         self.checkpoints = 0
         """Checkpoints that it was held against."""
-        self._reader, self._keys, self._roots = reader, keys, roots
-        self._cosigners = tuple(key for key in cosigners if not _is_own(key, keys))
+        self._reader, self._chain, self._roots = reader, chain, roots
+        self._cosigners = tuple(key for key in cosigners if not _is_own(key, chain.keys))
         self._tree = TileTree(reader.size, reader.tile)
         self._agreeing: dict[tuple[str, str], Witness] = {}
 
@@ -85,9 +86,8 @@ class Witnesses:
     def _against(self, mark: Checkpoint, what: str) -> Iterator[Problem]:
         if mark.origin != self._reader.origin:
             yield Problem(None, f"{what} is of another trail: {mark.origin}")
-        elif not mark.signatures(self._keys):
-            name = self._keys[0].name if self._keys else "a known key"
-            yield Problem(None, f"{what} is not signed by {name}")
+        elif self._chain.counting(mark) is None:
+            yield Problem(None, f"{what} {self._unsigned(mark)}")
         elif mark.size > self._reader.size:
             yield Problem(
                 self._reader.size,
@@ -106,6 +106,18 @@ class Witnesses:
                     f"{what} is of another history: an entry before {mark.size} was changed, and"
                     " the trail signed anew",
                 )
+
+    def _unsigned(self, mark: Checkpoint) -> str:
+        """Why nobody's signature counts. A key that has ended accuses nobody of another history:
+        who has stolen it may have signed that.
+        """
+        for key in self._chain.signers(mark):
+            return (
+                f"does not count: {short_name(key)} signed it, whose turn was over or had not come;"
+                " a thief has that key, or the trail was rolled back and the key replaced"
+            )
+        name = self._chain.trusted.name if self._chain.trusted else "a known key"
+        return f"is not signed by {name}"
 
     def _agrees(self, mark: Checkpoint) -> bool:
         is_compared = not ends_away(self._reader.away, mark.size)

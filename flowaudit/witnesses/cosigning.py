@@ -105,7 +105,10 @@ def _newest(
     proved = {} if last is None else {last.size: last.root}
     newest = last
     longest = 0
-    for mark in _signed(place, origin, keys):
+    turns = _Turns(keys)
+    if last is not None:
+        turns.see(last)
+    for mark in _signed(place, origin, turns):
         longest = max(longest, mark.size)
         if last is not None and mark.size == last.size and mark.root != last.root:
             raise ProofError(f"of size {mark.size} another checkpoint was cosigned before")
@@ -113,6 +116,8 @@ def _newest(
         old, proof, mark = _read_request(path)
         if mark.origin != origin or not mark.signatures(keys):
             raise ProofError(f"{path.name} is not signed by {origin}")
+        if not turns.has(mark):
+            continue  # of a thief, perhaps: no word of whose turn it was
         if last is None:
             newest = mark if newest is None or newest.size < mark.size else newest
             continue
@@ -127,11 +132,38 @@ def _newest(
     return newest
 
 
-def _signed(place: Path, origin: str, keys: tuple[VerifierKey, ...]) -> Iterator[Checkpoint]:
+class _Turns:
+    """Whose turn it was to sign. A key's is over at the first checkpoint that another has signed
+    last: of two that signed the same one, the later takes over.
+    """
+
+    def __init__(self, keys: tuple[VerifierKey, ...]) -> None:
+        self._keys = keys
+        self._began: dict[VerifierKey, int] = {}
+
+    def see(self, mark: Checkpoint) -> None:
+        """Note who has signed a checkpoint last; they come in order of size."""
+        signed = mark.signatures(self._keys)
+        if signed and not self._is_over(signed[-1].key, mark.size):
+            self._began.setdefault(signed[-1].key, mark.size)
+
+    def has(self, mark: Checkpoint) -> bool:
+        """Whether one of a checkpoint's signers had its turn."""
+        return any(not self._is_over(s.key, mark.size) for s in mark.signatures(self._keys))
+
+    def _is_over(self, key: VerifierKey, size: int) -> bool:
+        began = self._began.get(key, size)
+        return any(began < other <= size for other in self._began.values())
+
+
+def _signed(place: Path, origin: str, turns: _Turns) -> Iterator[Checkpoint]:
+    """The checkpoints of a trail that count, in order of size as their names have it."""
     for path in sorted(place.glob(f"*{SUFFIX}")):
         mark = Checkpoint.parse(read_note(path))
-        if mark.origin == origin and mark.signatures(keys):
-            yield mark
+        if mark.origin == origin and path.name == f"{size_name(mark.size)}{SUFFIX}":
+            turns.see(mark)
+            if turns.has(mark):
+                yield mark
 
 
 def _read_request(path: Path) -> tuple[int, list[bytes], Checkpoint]:

@@ -31,7 +31,10 @@ class Stamp:
     """A time stamp that was found valid."""
 
     authority: str
-    """The name that the signing certificate has."""
+    """What the authority calls itself in the stamp (the field `tsa` of RFC 3161, signed with the
+    rest): its common name, else its whole name, else `an authority`. The name in its certificate
+    may be another; who counts is decided by the roots alone.
+    """
     at: int
     """Seconds since 1970."""
 

@@ -23,6 +23,7 @@ from flowaudit.archive.places import open_place
 from flowaudit.cli import main
 from flowaudit.errors import ProofError
 from flowaudit.evidence.opened import PackVerification, verify_pack
+from flowaudit.proofs.checkpoint import sign_checkpoint
 from flowaudit.proofs.note import Note, VerifierKey, signature_line
 from flowaudit.trail.keys import load_verifier_key, read_key
 from flowaudit.trail.paths import TrailPaths
@@ -223,6 +224,46 @@ def test_who_has_seen_the_history_is_proved_too(
     capsys.readouterr()
     assert main(["verify", str(pack), "--cosigner", str(other.cosigned / "cosigner.pub")]) == 0
     assert f"1 witness has seen this history, up to entry {seen}" in capsys.readouterr().out
+
+
+def test_junk_beside_what_others_have_cosigned_is_left_out_and_crowds_nothing_out(
+    written: Path, key: Path, tmp_path: Path
+) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    with Trail(written) as writer:
+        writer.checkpoint()
+        publisher = Publisher([str(shared)])
+        publisher.publish(writer.origin, writer.signed, now=True, prove=writer.consistency)
+        private, origin = read_key(TrailPaths.of(written).key), writer.origin
+    audit = FlowAudit(trail=tmp_path / "other.db")
+    act(audit, BOB, "elsewhere")
+    audit.close()
+    other = TrailPaths.of(tmp_path / "other.db")
+    argv = ["cosign", str(shared), "--trail", str(other.trail), "--key", str(key)]
+    assert main(argv) == 0
+    [real] = (path.read_text("utf-8") for path in shared.rglob("*.cosigned"))
+    line = real.splitlines()[-1]
+    thief = Ed25519PrivateKey.generate()
+    size = int(real.split("\n")[1])
+    junk = {
+        "of another signer": sign_checkpoint((thief,), origin, size, bytes(32)),
+        "of another root": sign_checkpoint((private,), origin, size, bytes(32)),
+        "of another trail": sign_checkpoint((private,), "flowaudit/x", size, bytes(32)),
+        "of more than there is": sign_checkpoint((private,), origin, 10**6, bytes(32)),
+    }
+    for number, note in enumerate([*junk.values(), "junk\n\n1\n2\n", "", real, real]):
+        text = f"{note}{line}\n" if note in junk.values() else note
+        for turn in "ab":
+            place = next(shared.iterdir()) / f"9{number}{turn}.cosigned"
+            place.write_text(text, "utf-8")
+    pack = tmp_path / "case.zip"
+    argv = ["--trail", str(written), "--actor", ANN, "--against", str(shared)]
+    assert main(["evidence", *argv, "-o", str(pack)]) == 1  # verification has told of the junk
+    notes = [data.decode() for name, data in files_of(pack).items()
+             if name.startswith("witnesses/") and name.endswith(".checkpoint")]  # fmt: skip
+    assert notes == [real]
+    assert both(pack, key, other.cosigned / "cosigner.pub").witnesses == 1
 
 
 def test_the_events_behind_a_finding(written: Path, capsys: Said) -> None:

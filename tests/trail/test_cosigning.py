@@ -246,3 +246,41 @@ def test_a_checkpoint_without_a_proof_is_passed_over_by_the_next(
     grow(trail, 12, 5, folder=folder)
     done = cosign(folder, ours, (key_of(trail),))
     assert (done.size, done.problem) == (16, None)
+
+
+@pytest.mark.parametrize("is_revoked", [False, True], ids=["retired", "revoked"])
+def test_a_key_whose_turn_is_over_neither_speaks_nor_accuses(
+    trail: Path, folder: Path, ours: TrailPaths, tmp_path: Path, is_revoked: bool
+) -> None:
+    """A thief with the old key and an old copy goes on writing, and publishes beside the trail."""
+    grow(trail, 1, 10, folder=folder)
+    old = key_of(trail)
+    thief = tmp_path / "thief"
+    thief.mkdir()
+    for path in trail.parent.glob("t.db*"):
+        if path.is_file():
+            shutil.copy(path, thief)
+    with Trail(trail) as writer:
+        writer.replace_key(is_revoked=is_revoked, why="stolen")
+    grow(trail, 11, 5, folder=folder)
+    keys = (key_of(trail), old)
+    size = cosign(folder, ours, keys).size
+    assert size > 15
+    grow(thief / "t.db", 11, 90, ts=7, folder=folder)
+    for first in (True, False):
+        done = cosign(folder, ours if first else TrailPaths.of(tmp_path / "late.db"), keys)
+        assert (done.size, done.problem) == (size, None)
+
+
+def test_a_replaced_key_is_followed_while_both_are_given(
+    trail: Path, folder: Path, ours: TrailPaths
+) -> None:
+    grow(trail, 1, 10, folder=folder)
+    keys = [key_of(trail)]
+    for time in range(1, 4):
+        with Trail(trail) as writer:
+            writer.replace_key()
+        keys.append(key_of(trail))
+        grow(trail, 10 * time + 1, 10, folder=folder)
+        done = cosign(folder, ours, tuple(keys))
+        assert (done.problem, done.size > 10 * time) == (None, True)

@@ -13,6 +13,8 @@ from flowaudit import FlowAudit
 from flowaudit.cli import main
 from flowaudit.errors import TrailBusyError
 from flowaudit.event import SCHEMA_VERSION, Core, Personal, encode_core, encode_personal
+from flowaudit.proofs.checkpoint import Checkpoint, sign_checkpoint
+from flowaudit.trail.keys import load_verifier_key, read_key
 from flowaudit.trail.opening import open_reader, open_trail
 from flowaudit.trail.paths import TrailPaths
 from flowaudit.trail.sqlite import Trail
@@ -198,3 +200,31 @@ def test_a_proof_begins_at_a_checkpoint_that_is_there(folder: Path) -> None:
             publisher.publish("flowaudit/abc", (size, f"note {size}\n"), now=True, prove=prove)
     assert asked == [(0, 5), (5, 9), (9, 12)]
     assert len(list(kept_in(folder).notes)) == 4
+
+
+@pytest.mark.parametrize("is_revoked", [False, True], ids=["retired", "revoked"])
+@pytest.mark.parametrize("trusted", ["old", "new"])
+def test_a_key_that_has_ended_neither_agrees_nor_accuses(
+    trail: Path, is_revoked: bool, trusted: str
+) -> None:
+    """Who stole it can sign anything: the trail as it is, or a longer one that never was."""
+    grow(trail, 10)
+    paths = TrailPaths.of(trail)
+    stolen, old = read_key(paths.key), load_verifier_key(paths)
+    before = newest(trail)
+    with open_trail(trail) as writer:
+        writer.replace_key(is_revoked=is_revoked, why="stolen")
+    grow(trail, 10, start=11)
+    mark = Checkpoint.parse(newest(trail))
+    key = old if trusted == "old" else None
+    alone = verify_trail(trail, key=key)
+    kept = Kept("elsewhere", (before,))
+    found = verify_trail(trail, key=key, witnessed=[kept])
+    assert (found.problems, found.witnesses) == (alone.problems, 1)
+    for size, root in ((mark.size, mark.root), (10**6, bytes(32))):
+        note = sign_checkpoint((stolen,), mark.origin, size, root)
+        found = verify_trail(trail, key=key, witnessed=[Kept("elsewhere", (note,))])
+        assert found.witnesses == 0
+        [what] = {problem.what for problem in found.problems} - {p.what for p in alone.problems}
+        assert "does not count" in what
+        assert "entries were witnessed" not in what
