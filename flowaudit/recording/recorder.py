@@ -13,8 +13,10 @@ from typing import Final
 
 from ..event import Core, Personal, Pieces, Value, cut
 from ..oplog import OPLOG
+from ..trail.opening import open_trail
 from ..trail.paths import TrailPaths
 from ..vault.guard import living
+from ..witnesses.publishing import Publisher
 from .adoption import Loss
 from .emission import Emission
 from .source import LiveSource
@@ -47,6 +49,10 @@ class Recorder:
         emit: str | None = None,
         witnesses: Sequence[str] = (),
     ) -> None:
+        # both import what they will need: a child of a fork waits for ever for an import that
+        # another thread was in the middle of
+        open_trail(paths)
+        Publisher(witnesses)
         self._paths = paths
         self._facts = process_facts
         self._clock_us = clock_us

@@ -2,6 +2,7 @@
 nothing waits for ever: every step has its time, name look-up and a server that hangs included.
 """
 
+import encodings.idna  # noqa: F401 - a look-up of a name would import it, in some thread
 import os
 import threading
 import time

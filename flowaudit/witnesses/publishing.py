@@ -22,7 +22,7 @@ from typing import Final
 from ..errors import FlowauditError
 from ..oplog import OPLOG
 from ..proofs.note import MAX_NOTE_BYTES
-from .timestamps import MAX_STAMP_BYTES, ask_for_stamp, is_authority
+from .timestamps import MAX_STAMP_BYTES, ask_for_stamp, is_authority, load_rfc3161
 
 __all__ = [
     "CONSISTENCY",
@@ -79,12 +79,16 @@ class Publisher:
             process and not changeable for whoever may change the trail. Stamps go into every
             folder; without any, into `stamps`.
         stamps: a folder of our own.
+
+    Raises `MissingExtraError` if there is an authority and the package for stamps is not installed.
     """
 
     def __init__(self, witnesses: Iterable[str], stamps: Path | None = None) -> None:
         places = list(witnesses)
         self._folders = [Path(place) for place in places if not is_authority(place)]
         self._authorities = [place for place in places if is_authority(place)]
+        if self._authorities:
+            load_rfc3161()
         self._own = stamps if self._authorities and not self._folders else None
         if self._own is not None:
             self._folders = [self._own]

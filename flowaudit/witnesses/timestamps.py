@@ -4,6 +4,8 @@ Made and checked by the package `rfc3161-client` (extra `timestamps`). The stamp
 of the published note, so that `openssl ts -verify -data SIZE.checkpoint` checks it too.
 """
 
+import encodings.ascii
+import encodings.idna  # noqa: F401 - both would be imported in some thread, at the first look-up
 import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +19,7 @@ from ..errors import MissingExtraError, ProofError, TrailError
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
-__all__ = ["Stamp", "ask_for_stamp", "check_stamp", "is_authority", "load_roots"]
+__all__ = ["Stamp", "ask_for_stamp", "check_stamp", "is_authority", "load_rfc3161", "load_roots"]
 
 TIMEOUT_S: Final = 10.0
 """Seconds to wait for an authority at each step."""
@@ -44,7 +46,7 @@ def is_authority(place: str) -> bool:
     return urlsplit(place).scheme in ("http", "https")
 
 
-def rfc3161() -> Any:
+def load_rfc3161() -> Any:
     """The package that reads and makes stamps. Raises `MissingExtraError` without it."""
     try:
         return import_module("rfc3161_client")
@@ -57,7 +59,7 @@ def ask_for_stamp(url: str, message: bytes) -> bytes:
 
     Raises `TrailError` if it does not answer, refuses, or stamps something else.
     """
-    package = rfc3161()
+    package = load_rfc3161()
     request = (
         package.TimestampRequestBuilder().data(message).cert_request(cert_request=True).build()
     )
@@ -95,7 +97,7 @@ def check_stamp(stamp: bytes, message: bytes, roots: Sequence["Certificate"]) ->
 
     Raises `ProofError` if it is malformed, of another message, or not vouched for.
     """
-    package = rfc3161()
+    package = load_rfc3161()
     builder = package.VerifierBuilder()
     for root in roots:
         builder = builder.add_root_certificate(root)

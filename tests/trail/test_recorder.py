@@ -249,7 +249,6 @@ def test_forked_children_are_sources_of_their_own(
     holds()
 
 
-@only_sqlite  # the locks of a file; forks around a database: test_hosts.py
 def test_forks_in_the_middle_of_commits_damage_nothing(
     trail: Path,
     make_recorder: Callable[..., Recorder],
