@@ -49,6 +49,15 @@ $$;
 SET LOCAL ROLE flowaudit_owner;
 SET LOCAL client_min_messages = warning;
 
+-- of a trail in use the turn is taken first, as those do who write
+DO $$
+BEGIN
+    IF to_regclass('flowaudit.trail') IS NOT NULL THEN
+        LOCK TABLE flowaudit.trail IN EXCLUSIVE MODE;
+    END IF;
+END
+$$;
+
 -- The tables mean what those of a trail in SQLite mean (docs/trail-format.md). Bytes are kept as
 -- bytes, so that nothing depends on how a server reads text.
 
@@ -169,7 +178,7 @@ DECLARE
     hashes bytea := leaves;
     height int := 0;
 BEGIN
-    SELECT h.size, h.frontier INTO STRICT size, higher FROM flowaudit.head AS h;
+    SELECT h.size, h.frontier INTO STRICT size, higher FROM flowaudit.head AS h WHERE h.one = 1;
     WHILE length(hashes) > 0 LOOP
         IF height % 8 = 0 THEN
             PERFORM flowaudit.extend_tiles(height / 8, size >> height, hashes);
@@ -185,17 +194,19 @@ BEGIN
         height := height + 1;
     END LOOP;
     UPDATE flowaudit.head AS h
-        SET size = h.size + length(leaves) / 32, frontier = higher || lower;
+        SET size = h.size + length(leaves) / 32, frontier = higher || lower WHERE h.one = 1;
 END
 $$;
 
 -- ---------------------------------------------------------------------------------------------
 -- What a writer may call.
 
--- Wait for one's turn: until the transaction ends, nobody else adds to the trail or erases.
+-- Wait for one's turn: until the transaction ends, nobody else adds to the trail or erases. Those
+-- who wait stand in a queue. (A lock on the row of `head` makes none: after an update whoever comes
+-- next finds a new version of the row, and those who wait for the old one come too late.)
 CREATE OR REPLACE FUNCTION flowaudit.take_turn() RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT FROM flowaudit.head FOR UPDATE
+    LOCK TABLE flowaudit.trail IN EXCLUSIVE MODE
 $$;
 
 -- Add entries of one source behind the last one; the seq of the first. In the transaction of the
@@ -221,7 +232,8 @@ BEGIN
     IF source IS NULL OR last_n IS NULL OR cores IS NULL THEN
         RAISE EXCEPTION 'append needs a source, its last number and cores' USING ERRCODE = '22004';
     END IF;
-    SELECT size INTO STRICT first FROM flowaudit.head FOR UPDATE;
+    LOCK TABLE flowaudit.trail IN EXCLUSIVE MODE;
+    SELECT size INTO STRICT first FROM flowaudit.head WHERE one = 1 FOR UPDATE;
     WITH given AS (
         SELECT first + place - 1 AS seq, core, personal, salt,
             CASE WHEN personal IS NULL THEN seal
@@ -259,16 +271,17 @@ DECLARE
     now_size bigint;
     now_text text;
 BEGIN
-    SELECT size INTO STRICT now_size FROM flowaudit.head FOR UPDATE;
+    LOCK TABLE flowaudit.trail IN EXCLUSIVE MODE;
+    SELECT size INTO STRICT now_size FROM flowaudit.head WHERE one = 1;
     SELECT format(E'flowaudit/%s\n%s\n%s\n\n', id, size, encode(flowaudit.root(frontier), 'base64'))
-        INTO STRICT now_text FROM flowaudit.trail, flowaudit.head;
+        INTO STRICT now_text FROM flowaudit.trail JOIN flowaudit.head USING (one) WHERE one = 1;
     IF note IS NULL OR position(E'\n\n' IN note) <> length(now_text) - 1 OR length(note) > 65536 OR left(note, length(now_text)) <> now_text THEN
         RAISE EXCEPTION 'the checkpoint is not one of the trail as it is now'
             USING ERRCODE = '22023';
     END IF;
     INSERT INTO flowaudit.checkpoint VALUES (now_size, keep_checkpoint.note)
         ON CONFLICT DO NOTHING;
-    UPDATE flowaudit.head SET signed_at = clock_timestamp();
+    UPDATE flowaudit.head SET signed_at = clock_timestamp() WHERE one = 1;
 END
 $$;
 
@@ -282,7 +295,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT 'flowaudit/' || trail.id, head.size, flowaudit.root(head.frontier),
         extract(epoch FROM clock_timestamp() - head.signed_at),
         (SELECT c.note FROM flowaudit.checkpoint AS c ORDER BY c.size DESC LIMIT 1)
-    FROM flowaudit.trail, flowaudit.head
+    FROM flowaudit.trail JOIN flowaudit.head USING (one) WHERE one = 1
 $$;
 
 -- The highest number of a source that is committed; 0 if the trail does not know it. It waits for
