@@ -3,13 +3,17 @@
 import argparse
 from pathlib import Path
 
+from ..archive.reading import with_archives
 from ..errors import NotATrailError, TrailError
 from ..evidence.opened import PackVerification, is_pack, verify_pack
 from ..evidence.signed import MAX_STATEMENT_BYTES, SignedStatement, is_statement
-from ..proofs.note import VerifierKey
+from ..evidence.vouching import Vouched, vouch_alone, vouch_by_trail
 from ..report.words import amount, moment, printable
+from ..trail.keychain import short_name
 from ..witnesses.timestamps import load_roots
+from .options import trail_paths
 from .output import print_csv, print_json
+from .places import archive_places
 from .witnesses import load_keys
 
 __all__ = ["verify_file"]
@@ -25,6 +29,8 @@ def verify_file(path: Path, args: argparse.Namespace) -> int:
     """Verify a pack or a statement, and say what was found. Raises `TrailError` for neither."""
     key = load_keys([args.key])[0] if args.key else None
     if is_pack(path):
+        if args.trail is not None:
+            raise TrailError(f"--trail changes nothing: the pack {path} is verified by itself")
         roots = [root for file in args.tsa_root for root in load_roots(file)]
         found = verify_pack(path, key=key, witnesses=load_keys(args.cosigner), roots=roots)
         _print(found, args.format)
@@ -38,7 +44,12 @@ def verify_file(path: Path, args: argparse.Namespace) -> int:
         raise NotATrailError(
             f"{path} is neither an evidence pack nor a signed statement (a trail: --trail {path})"
         )
-    return _statement(SignedStatement.parse(text), key, args.format)
+    statement = SignedStatement.parse(text)
+    if args.trail is None:
+        return _statement(statement, vouch_alone(statement, key), args.format)
+    beside = with_archives(archive_places(args))
+    vouched = vouch_by_trail(statement, trail_paths(args), key, beside)
+    return _statement(statement, vouched, args.format)
 
 
 def _print(found: PackVerification, fmt: str) -> None:
@@ -70,23 +81,22 @@ def _print(found: PackVerification, fmt: str) -> None:
         print(f"{amount(found.erased, 'event')} without personal part, as an erasure tells.")
 
 
-def _statement(statement: SignedStatement, key: VerifierKey | None, fmt: str) -> int:
-    """Say whether a statement is signed by a key, and what it says."""
-    is_signed = key is not None and bool(statement.signatures((key,)))
-    said = statement.said
+def _statement(statement: SignedStatement, vouched: Vouched, fmt: str) -> int:
+    """Say whether a statement is signed by a key that counts, and what it says."""
+    said, is_signed = statement.said, vouched.key is not None
+    signer = short_name(vouched.key) if vouched.key is not None else None
+    is_ok = is_signed and said.get("verified") is True
     if fmt == "json":
-        print_json({"ok": is_signed and said.get("verified") is True, "said": said})
+        print_json({"ok": is_ok, "signed_by": signer, "problem": vouched.problem, "said": said})
     else:
         trail = printable(said.get("trail", "an unknown trail"))
-        if key is None:
-            print("The statement was not checked: give the trail's public key with --key FILE.")
-        elif is_signed:
-            print(f"The statement is signed by {printable(key.name)}, and was not changed.")
+        if is_signed:
+            print(f"The statement is signed by {printable(signer)}, and was not changed.")
         else:
-            print(f"The statement is NOT signed by {printable(key.name)}, or was changed.")
+            print(f"The statement does NOT hold: {printable(vouched.problem)}.")
         end = said.get("end")
         if type(end) is int and 0 <= end < END_OF_TIME:
             print(f"It speaks of {trail} up to {moment(end)} UTC.")
         if said.get("verified") is not True:
             print("It says itself that the trail did not hold when it was made.")
-    return 0 if is_signed and said.get("verified") is True else 1
+    return 0 if is_ok else 1

@@ -98,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
 def _refuse_options_of_trails(args: argparse.Namespace) -> None:
     """What would change nothing must not look as if it did."""
     for name in ("against", "archive", "incremental"):
-        if getattr(args, name):
+        if getattr(args, name) and (name != "archive" or args.trail is None):
             raise TrailError(f"--{name} is about a trail, and {args.file} is verified by itself")
 
 

@@ -157,6 +157,12 @@ class Note:
     def __str__(self) -> str:
         return f"{self.text}\n" + "".join(f"{line}\n" for line in self.signatures)
 
+    @property
+    def claims(self) -> tuple[str, ...]:
+        """Who its lines say they are by, as name and hash of a key; nothing of it is judged."""
+        lines = map(_read_line, self.signatures)
+        return tuple(f"{name}+{blob[:KEY_HASH_BYTES].hex()}" for name, blob in lines)
+
     def last_signed_by(self, key: VerifierKey) -> bool:
         """Whether the last of its lines is a valid signature of this key."""
         return bool(Note(self.text, self.signatures[-1:]).valid_signatures((key,)))

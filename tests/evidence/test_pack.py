@@ -23,6 +23,7 @@ from flowaudit.archive.places import open_place
 from flowaudit.cli import main
 from flowaudit.errors import ProofError
 from flowaudit.evidence.opened import PackVerification, verify_pack
+from flowaudit.evidence.signed import SignedStatement, sign_statement
 from flowaudit.proofs.checkpoint import sign_checkpoint
 from flowaudit.proofs.note import Note, VerifierKey, signature_line
 from flowaudit.trail.keys import load_verifier_key, read_key
@@ -607,6 +608,93 @@ def test_a_signed_statement_is_verified_by_itself(
     file.write_text(file.read_text("utf-8").replace('"lost":0', '"lost":1'), "utf-8")
     assert main(["verify", str(file), "--key", str(key)]) == 1
     assert "NOT signed" in capsys.readouterr().out
+
+
+def stated(trail: Path, name: str) -> str:
+    file = trail.with_name(f"{name}.statement")
+    assert main(["statement", "--trail", str(trail), "-o", str(file)]) == 0
+    return str(file)
+
+
+@pytest.mark.parametrize("change", ["rotate", "revoke"])
+def test_a_statement_of_an_older_or_newer_key_holds_by_the_trails_own_chain(
+    written: Path, key: Path, change: str, capsys: Said
+) -> None:
+    """From whichever key is trusted, as far as the trail's checkpoints are led to from it."""
+    trail, old = ["--trail", str(written)], ["--key", str(key)]
+    before = stated(written, "before")
+    for _ in range(2):
+        assert main(["key", change, "--reason", "time", *trail]) == 0
+    after = stated(written, "after")
+    new = ["--key", str(TrailPaths.of(written).public_key)]
+    is_led = change == "rotate"
+    for argv, status in (
+        ([before, *old], 0),
+        ([after, *new], 0),
+        ([before, *new], 1),
+        ([after, *old], 1),
+        ([before, *new, *trail], 0),
+        ([before, *trail], 0),
+        ([after, *trail], 0),
+        ([before, *old, *trail], 0 if is_led else 1),
+        ([after, *old, *trail], 0 if is_led else 1),
+    ):
+        capsys.readouterr()
+        assert main(["verify", *argv]) == status, argv
+        said = capsys.readouterr().out
+        assert ("was not changed" in said) == (status == 0)
+        if status and trail[0] not in argv:
+            assert "--trail TRAIL beside --key FILE follows" in said
+
+
+def signed_by(trail: Path, private: Any, name: str, /, **said: Any) -> str:
+    """A statement over the trail's head with something else in it, signed by a key at hand."""
+    note = SignedStatement.parse(Path(stated(trail, name)).read_text("utf-8"))
+    file = trail.with_name(f"{name}.forged")
+    origin = note.said["trail"]
+    file.write_text(sign_statement(private, origin, {**note.said, **said}), "utf-8")
+    return str(file)
+
+
+def test_a_statement_that_the_trail_does_not_bear_out_does_not_hold(
+    written: Path, capsys: Said
+) -> None:
+    paths, trail = TrailPaths.of(written), ["--trail", str(written)]
+    stolen = read_key(paths.key)
+    assert main(["key", "rotate", "--reason", "yearly", *trail]) == 0
+    act(FlowAudit(trail=written), BOB, "later")
+    current, thief = read_key(paths.key), Ed25519PrivateKey.generate()
+    for private, said, says in (
+        (current, {}, ""),
+        (stolen, {}, "whose turn at"),
+        (thief, {}, "NOT signed by a key of the trail"),
+        (current, {"size": 10**9}, "the trail at hand has"),
+        (current, {"root": "A" * 43 + "="}, "of another history"),
+        (current, {"size": "x"}, "over how many entries"),
+        (current, {"trail": "flowaudit/x"}, "of another trail"),
+    ):
+        file = signed_by(written, private, f"{says}{len(said)}".replace(" ", "-"), **said)
+        capsys.readouterr()
+        assert main(["verify", file, *trail]) == (1 if says else 0), says
+        assert says in capsys.readouterr().out
+
+
+def test_a_trail_that_does_not_hold_vouches_for_no_statement(
+    written: Path, key: Path, sql: Callable[..., Any], capsys: Said
+) -> None:
+    file = stated(written, "day")
+    sql("UPDATE event SET core = replace(core, 'job', 'jab') WHERE seq = 4")
+    assert main(["verify", file, "--trail", str(written), "--key", str(key)]) == 1
+    assert "the trail does not hold" in capsys.readouterr().out
+    pack = str(make_any(written))
+    assert main(["verify", pack, "--trail", str(written)]) == 2
+    assert "--trail changes nothing" in capsys.readouterr().err
+
+
+def make_any(trail: Path) -> Path:
+    pack = trail.with_name("any.zip")
+    main(["evidence", "--trail", str(trail), "--seq", "1", "-o", str(pack)])
+    return pack
 
 
 def test_archived_events_are_proved_as_they_were(
