@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from .._version import __version__
 from ..errors import FlowauditError
+from ..report.words import printable
 from . import (
     archive,
     backup,
@@ -85,7 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(args.run(args))
     except FlowauditError as error:
-        print(f"flowaudit: {error}", file=sys.stderr)
+        print(f"flowaudit: {printable(error)}", file=sys.stderr)
         return 2
     except BrokenPipeError:
         # the reader of our output has gone (`| head`): nothing more to say, also at exit

@@ -144,3 +144,13 @@ def test_what_says_nothing_of_a_file_is_refused(
     capsys.readouterr()
     assert main(["verify", str(pack), f"--{option}", str(tmp_path)]) == 2
     assert f"flowaudit: --{option} is about a trail" in capsys.readouterr().err
+
+
+def test_a_mistake_shows_and_does_not_act(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("\x1b[31m.zip", "a\nb", "\u202e\u2028"):
+        assert main(["verify", str(tmp_path / name)]) == 2
+        said = capsys.readouterr().err
+        assert said.endswith("\n")
+        assert said[:-1].isprintable()

@@ -602,10 +602,10 @@ class Check:
         """An event against its proof."""
         seq = event["seq"]
         try:
-            proof = Proof(self.text(f"proofs/{seq}.tlog-proof"))
+            leaf, proof = leaf_of(event), Proof(self.text(f"proofs/{seq}.tlog-proof"))
             if proof.index != seq or proof.checkpoint.text != self.checkpoint.text:
                 self.say("its proof is of another place or checkpoint", seq)
-            elif not proof.leads(leaf_of(event)):
+            elif not proof.leads(leaf):
                 self.say("it was changed: its proof does not lead to the checkpoint", seq)
         except (Bad, ValueError) as error:
             self.say(f"it is not proved: {error}", seq)
