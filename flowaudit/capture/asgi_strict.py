@@ -1,12 +1,14 @@
 """One HTTP request over ASGI that is recorded strictly: durable before it runs and is answered."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 
 from starlette.concurrency import run_in_threadpool
 
 from .asgi_exchange import ASGIApp, Enrich, Message, Receive, Scope, Send
 from .asgi_http import HttpExchange
+from .facts import Facts
 from .intake import Intake
 from .strict import NOT_DONE, NOT_TOLD, WAIT_S, Refusal
 
@@ -35,7 +37,7 @@ class StrictHttpExchange(HttpExchange):
         if not self.is_strict:
             await super().run(app)
             return
-        if not await self._is_durable(await run_in_threadpool(self.audit.intend, self.facts)):
+        if not await self._is_durable(await self._done(self.audit.intend)):
             await self._refuse(NOT_DONE)
             self.finish_at_once()
             return
@@ -56,12 +58,11 @@ class StrictHttpExchange(HttpExchange):
         facts = self.facts
         if self.is_late:
             await self.look_for_client()
-        if facts.status is not None and not facts.is_told:
-            await run_in_threadpool(self.tell)
-            if not await self._is_durable(facts.told_n):
-                await self._refuse(NOT_TOLD)
-                self.finish_at_once()
-                return
+        is_due = facts.status is not None and not facts.is_told
+        if is_due and not await self._is_durable(await self._done(self._told)):
+            await self._refuse(NOT_TOLD)
+            self.finish_at_once()
+            return
         if is_last and facts.is_told and not facts.done:
             self.finish_at_once()
         await self.pass_on(message, is_last)
@@ -103,10 +104,23 @@ class StrictHttpExchange(HttpExchange):
                 loop.call_soon_threadsafe(_settle, told, is_durable)
 
         self.audit.when_durable(n, tell)
+        timer = loop.call_later(WAIT_S, _settle, told, False)
         try:
-            return await asyncio.wait_for(told, WAIT_S)
-        except TimeoutError:
-            return False
+            return await told
+        finally:
+            timer.cancel()
+
+    def _told(self, facts: Facts) -> int:
+        self.tell()
+        return facts.told_n
+
+    async def _done(self, step: Callable[[Facts], int]) -> int:
+        """What a step gives; done in a thread if it may wait for a file, as for the first event of
+        a person.
+        """
+        if self.audit.is_quick(self.facts):
+            return step(self.facts)
+        return await run_in_threadpool(step, self.facts)
 
 
 def _settle(told: "asyncio.Future[bool]", is_durable: bool) -> None:
