@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TextIO
 
 import structlog
 
@@ -18,6 +18,20 @@ LOG_EVERY: Final = 1_000
 """Of groups that could not be emitted, the first and then one in so many is logged."""
 
 
+class _Lines:
+    """Lines in a file. structlog's own has a lock, and a child that is born while it is held never
+    gets it; here a single thread writes.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def info(self, line: str) -> None:
+        """Write a line, at once."""
+        self._file.write(f"{line}\n")
+        self._file.flush()
+
+
 class Emission:
     """Emits what has been committed: an event that stands on standard output is in the trail.
 
@@ -28,7 +42,7 @@ class Emission:
         self._is_whole = part == "whole"
         self._failed = 0
         self._logger = structlog.wrap_logger(
-            structlog.PrintLogger(sys.stdout),
+            _Lines(sys.stdout),
             processors=[structlog.processors.JSONRenderer(ensure_ascii=False)],
         ).bind(logger="flowaudit")
 

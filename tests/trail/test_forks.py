@@ -5,6 +5,8 @@ import sys
 import textwrap
 from pathlib import Path
 
+import pytest
+
 from tests.trail.stores import as_setting
 
 LATE_IMPORTS = """
@@ -36,3 +38,40 @@ def test_no_module_is_imported_once_the_recorder_stands(trail: Path, tmp_path: P
         check=True, timeout=60, stdout=subprocess.DEVNULL,
     )  # fmt: skip
     assert told.read_text().split() == []
+
+
+SAY = """
+    import os, signal, sys, threading
+    from flowaudit.event import Core, encode_core
+    from flowaudit.oplog import OPLOG
+    from flowaudit.recording.emission import Emission
+
+    emission = Emission("core")
+    record = encode_core(Core(v=1, source="s" * 26, n=1, ts=1, kind="note")), b""
+    say = {"emit": lambda: emission.emit(0, [record]), "log": lambda: OPLOG.error("x")}[sys.argv[1]]
+
+    def go_on():
+        while True:
+            say()
+
+    threading.Thread(target=go_on, daemon=True).start()
+    for _ in range(30):
+        child = os.fork()
+        if child == 0:
+            signal.alarm(10)
+            say()
+            os._exit(0)
+        if os.waitpid(child, 0)[1] != 0:
+            os._exit(1)
+    os._exit(0)
+"""
+
+
+@pytest.mark.parametrize("what", ["emit", "log"])
+def test_a_child_born_while_a_line_is_written_writes_its_own(what: str) -> None:
+    subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(SAY), what],
+        check=True,
+        timeout=60,
+        stdout=subprocess.DEVNULL,
+    )
