@@ -118,6 +118,7 @@ class PackCheck:
         own = VerifierKey.parse(self._text(PUBLIC_KEY))
         self._own = {own.public}  # keys of the operator, who is no witness
         self._events = list(self._read_events())
+        self._told_keys = [(e, facts) for e in self._events if (facts := _key_facts(e))]
         self._key, self._is_trusted = (own, False) if key is None else self._follow(key)
         self._erased: list[int] = []
         self._told: list[tuple[int, int]] = []
@@ -133,6 +134,7 @@ class PackCheck:
     def result(self) -> PackVerification:
         """Check everything."""
         is_signed = self._check_signatures()
+        self._check_turn()
         self._check_files()
         for event in self._events:
             self._check_event(event)
@@ -160,9 +162,8 @@ class PackCheck:
     def _follow(self, key: VerifierKey) -> tuple[VerifierKey, bool]:
         """From the trusted key to the one that signed the checkpoint, as far as each vouches."""
         told: dict[str, list[tuple[PackEvent, str]]] = {}
-        for event in self._events:
-            facts = _key_facts(event)
-            if facts and facts.created and facts.retired and facts.revoked is None:
+        for event, facts in self._told_keys:
+            if facts.created and facts.retired and facts.revoked is None:
                 told.setdefault(facts.retired, []).append((event, facts.created))
         been = {key}
         self._own.add(key.public)
@@ -208,6 +209,13 @@ class PackCheck:
         if self._said.get("trail") != self._mark.origin:
             self._say("the checkpoint is of another trail than the manifest")
         return is_signed
+
+    def _check_turn(self) -> None:
+        """Whether the key that signed had ended before, as the pack itself tells."""
+        for event, facts in self._told_keys:
+            end = event.seq + (facts.revoked is None)
+            if (facts.revoked or facts.retired) == str(self._key) and self._mark.size > end:
+                self._say("here the key ended that signed the checkpoint later", event.seq)
 
     def _check_files(self) -> None:
         """Every file as it was put in, none taken away and none put to it."""

@@ -75,7 +75,7 @@ def cosign(folder: Path, paths: TrailPaths, keys: tuple[VerifierKey, ...]) -> Co
         _record(paths, mark, origin)
         _remember(state, mark)
     if mark is not None:
-        _give(place, paths, mark)
+        _give(place, paths, mark, keys)
     before = last.size if last else 0
     return Cosigning(origin, mark.size if mark else 0, before)
 
@@ -200,8 +200,10 @@ def _record(
         trail.append([(encode_core(core), b"")], source, 1)
 
 
-def _give(place: Path, paths: TrailPaths, mark: Checkpoint) -> None:
-    """Put the cosigned note into the folder, if it is not there yet."""
+def _give(place: Path, paths: TrailPaths, mark: Checkpoint, keys: tuple[VerifierKey, ...]) -> None:
+    """Put the cosigned note into the folder, if it is not there yet: without lines of others, by
+    which it could become longer than notes may be.
+    """
     with open_trail(paths, lock_timeout_s=LOCK_TIMEOUT_S) as trail:
         name = f"{trail.origin}/cosigner"
     private = _key(paths, name)
@@ -209,8 +211,9 @@ def _give(place: Path, paths: TrailPaths, mark: Checkpoint) -> None:
     path = place / f"{size_name(mark.size)}.{key.hash.hex()}{COSIGNED}"
     if not path.exists():
         line = cosignature_line(private, name, mark.note.text, int(time.time()))
-        note = Note(mark.note.text, (*mark.note.signatures, line))
-        write_once(path, str(note).encode())
+        text, lines = mark.note.text, mark.note.signatures
+        own = [each for each in lines if Note(text, (each,)).valid_signatures(keys)]
+        write_once(path, str(Note(text, (*own, line))).encode())
 
 
 def _key(paths: TrailPaths, name: str) -> Ed25519PrivateKey:

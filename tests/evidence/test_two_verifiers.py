@@ -136,6 +136,18 @@ CASES: dict[str, tuple[Change, bool | None]] = {
         core(6, rotation(7, created="+".join(part.upper() if at == 1 else part
              for at, part in enumerate(str(OLD_KEY).split("+", 2))))), True,
     ),
+    "a key that signs after it was retired": (
+        core(2, rotation(3, created=str(OLD_KEY), retired=str(NEW_KEY))), False,
+    ),
+    "a key that signs after it was revoked": (
+        core(2, rotation(3, created=str(OLD_KEY), retired=None, revoked=str(NEW_KEY))), False,
+    ),
+    "a key that signs once more when it is retired": (
+        core(7, rotation(8, created=str(OLD_KEY), retired=str(NEW_KEY))), True,
+    ),
+    "a key that signs once more when it is revoked": (
+        core(7, rotation(8, created=str(OLD_KEY), revoked=str(NEW_KEY))), False,
+    ),
     "an identity with NUL": (person("a\0b"), False),
     "an identity of another form": (person("e\u0301"), False),
     "an identity of 1000 characters": (person("a" * 1_000), True),

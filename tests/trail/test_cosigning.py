@@ -284,3 +284,15 @@ def test_a_replaced_key_is_followed_while_both_are_given(
         grow(trail, 10 * time + 1, 10, folder=folder)
         done = cosign(folder, ours, tuple(keys))
         assert (done.problem, done.size > 10 * time) == (None, True)
+
+
+def test_lines_of_others_do_not_make_a_cosigned_note_too_long(
+    trail: Path, folder: Path, ours: TrailPaths
+) -> None:
+    grow(trail, 1, 10, folder=folder)
+    [request] = folder.rglob("*.consistency")
+    request.write_text(request.read_text("utf-8") + "\u2014 somebody AAAA\n" * 99, "utf-8")
+    assert cosign(folder, ours, (key_of(trail),)).problem is None
+    found = verify_trail(trail, witnessed=[kept_in(folder)], cosigners=[cosigner(ours)])
+    assert found.ok, found.problems
+    assert found.witnesses == 2

@@ -436,15 +436,15 @@ def facts_of(event: dict[str, Any], action: str) -> dict[str, Any]:
 
 
 def told_of_key(event: dict[str, Any]) -> dict[str, Any]:
-    """What an event tells of a key that took over from another, both still trusted; else empty."""
+    """What an event tells of keys: which is created, which is retired or revoked; else empty."""
     try:
         told = facts_of(event, "key").get("key")
     except Bad:
         return {}
-    if not isinstance(told, dict) or told.get("revoked") is not None:
+    names = ("created", "retired", "revoked")
+    if not isinstance(told, dict) or not all(is_text(told.get(name)) for name in names):
         return {}
-    names = (told.get("created"), told.get("retired"))
-    return told if all(isinstance(name, str) for name in names) else {}
+    return told
 
 
 def ranges_in(facts: dict[str, Any]) -> list[tuple[int, int]]:
@@ -513,9 +513,9 @@ class Check:
         """From the key that is trusted to the one that signed, as far as each names the next."""
         told: dict[str, list[dict[str, Any]]] = {}
         for event in self.events:
-            retired = told_of_key(event).get("retired")
-            if retired is not None:
-                told.setdefault(retired, []).append(event)
+            names = told_of_key(event)
+            if names.get("created") and names.get("retired") and names.get("revoked") is None:
+                told.setdefault(names["retired"], []).append(event)
         been = {key.text}
         self.own.add(key.public)
         while not key.signed(self.checkpoint):
@@ -556,6 +556,7 @@ class Check:
         self.check_files()
         for event in self.events:
             self.check_event(event)
+            self.check_turn(event)
         for seq in not_in(self.erased, self.erasures):
             self.say("the personal part is missing, and no erasure tells of it", seq)
         here = {event["seq"] for event in self.events}
@@ -616,6 +617,15 @@ class Check:
             self.erasures += ranges_in(facts_of(event, "erase"))
         except Bad as error:
             self.say(str(error), seq)
+
+    def check_turn(self, event: dict[str, Any]) -> None:
+        """Whether an event tells that the key that signed had ended before it did."""
+        told = told_of_key(event)
+        end = event["seq"] + (1 if told.get("revoked") is None else 0)
+        if (
+            told.get("revoked") or told.get("retired")
+        ) == self.key.text and self.checkpoint.size > end:
+            self.say("here the key ended that signed the checkpoint later", event["seq"])
 
     def check_people(self) -> None:
         """Each token against whom it is said to stand for."""
