@@ -15,12 +15,14 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 import flowaudit
 from flowaudit import FlowAudit
 from flowaudit.cli import main
 from flowaudit.errors import TrailBusyError, TrailError, VaultError
 from flowaudit.event import Core, encode_core
+from flowaudit.proofs.checkpoint import sign_checkpoint
 from flowaudit.recording.adoption import Loss, adopt_dead_sources
 from flowaudit.trail.homes import home_of
 from flowaudit.trail.opening import open_reader, open_trail
@@ -31,6 +33,11 @@ from flowaudit.verification.trail import verify_trail
 from tests.postgres import Server, running
 
 SOAK = bool(os.environ.get("FLOWAUDIT_SOAK"))
+
+BACK_S = 4.0
+"""Seconds after the return of a server until each host's events come in: after an outage of a
+second the longest pause between two tries is 1.6 s.
+"""
 
 
 @pytest.fixture(scope="module")
@@ -151,6 +158,26 @@ def test_a_server_killed_in_mid_commit_loses_and_repeats_nothing(
         time.sleep(0.2)
         fragile.start()
     time.sleep(0.3)
+    check_each_is_there_once(url, hosts, tmp_path / "shared.key")
+
+
+def test_events_come_in_again_soon_after_each_restart_of_the_server(
+    fragile: Server, url: DatabaseUrl, hosts: list[Host], tmp_path: Path
+) -> None:
+    def committed() -> dict[str, int]:
+        rows = fragile.run("SELECT id, last_n FROM flowaudit.source WHERE running > ''", url.stem)
+        return dict(rows)  # type: ignore[arg-type]
+
+    for _ in range(10 if SOAK else 3):
+        time.sleep(0.3)
+        fragile.stop(signal.SIGINT)
+        time.sleep(0.7)
+        fragile.start()
+        before, deadline = committed(), time.monotonic() + BACK_S
+        assert len(before) == len(hosts)
+        while any(now <= before[source] for source, now in committed().items()):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
     check_each_is_there_once(url, hosts, tmp_path / "shared.key")
 
 
@@ -411,6 +438,41 @@ def test_a_host_without_the_key_writes_and_signs_nothing(url: DatabaseUrl, tmp_p
     with open_trail(with_key) as trail:
         trail.checkpoint()
     verified = verify_trail(with_key)
+    assert verified.ok, verified.problems
+
+
+def test_a_worthless_signature_stops_the_signing_and_verify_tells(
+    url: DatabaseUrl, tmp_path: Path
+) -> None:
+    """A writer that was taken over can do that; it can't stop events, nor be overlooked."""
+
+    def record(n: int) -> tuple[bytes, bytes]:
+        return encode_core(Core(v=1, source="s" * 26, n=n, ts=n, kind="note")), b""
+
+    paths = TrailPaths.of(url, key=tmp_path / "k")
+    with open_trail(paths) as trail:
+        trail.append([record(1)], "s" * 26, 1)
+        trail.checkpoint()
+        with psycopg.connect(url.uri) as writer:
+            first = writer.execute(
+                "SELECT flowaudit.append(%s, 2, NULL, ARRAY[%b::bytea], NULL, NULL, NULL)",
+                ("s" * 26, record(2)[0]),
+            ).fetchone()
+            assert first is not None
+            row = writer.execute("SELECT origin, size, root FROM flowaudit.to_sign()").fetchone()
+            assert row is not None
+            note = sign_checkpoint((Ed25519PrivateKey.generate(),), *row)
+            writer.execute("SELECT flowaudit.keep_checkpoint(%s)", (note,))
+        signed = trail.signed
+        trail.append([record(3)], "s" * 26, 3)
+        trail.checkpoint()
+        assert trail.signed == signed
+        assert verify_trail(paths).problems
+        with psycopg.connect(url.uri) as owner:
+            owner.execute("DELETE FROM flowaudit.checkpoint WHERE size = %s", (row[1],))
+        trail.checkpoint()
+        assert trail.signed != signed
+    verified = verify_trail(paths)
     assert verified.ok, verified.problems
 
 
