@@ -76,7 +76,7 @@ def zeros(forged: Forged) -> None:
 def person(identity: str) -> Change:
     """Whoever it is, the token is made of exactly these characters."""
     opening = {"token": token_of(SALT, identity), "salt": SALT.hex(), "identity": identity}
-    return lambda forged: forged.people.append(opening)
+    return lambda forged: setattr(forged, "people", [opening])
 
 
 def below(name: str, line: str, number: int = 1) -> Change:
