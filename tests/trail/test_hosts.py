@@ -34,9 +34,9 @@ from tests.postgres import Server, running
 
 SOAK = bool(os.environ.get("FLOWAUDIT_SOAK"))
 
-BACK_S = 4.0
-"""Seconds after the return of a server until each host's events come in: after an outage of a
-second the longest pause between two tries is 1.6 s.
+BACK_S = 7.0
+"""Seconds after the return of a server until each host's events come in: the longest pause between
+two tries is 5 s.
 """
 
 
