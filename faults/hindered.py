@@ -15,7 +15,7 @@ from wsgiref.util import setup_testing_defaults
 
 import flowaudit
 from flowaudit import FlowAudit
-from flowaudit.trail import sqlite
+from flowaudit.trail import sqlite, sqlite_file
 
 from .trails import POLICY
 
@@ -96,7 +96,7 @@ def main() -> None:
     """See above."""
     folder, options = Path(sys.argv[1]), json.loads(sys.argv[2])
     sqlite.CHECKPOINT_S = 0.05  # type: ignore[misc]
-    sqlite.BUSY_S = 1.0  # type: ignore[misc]
+    sqlite_file.BUSY_S = 1.0  # type: ignore[misc]
     if options.get("nobody"):
         with tempfile.TemporaryDirectory() as warm:  # loads what that user may not read
             serve(Path(warm), {"requests": 20, "begun": "warm"})

@@ -5,7 +5,6 @@ when one is due, a checkpoint; so a reader sees all of it or nothing, and nothin
 twice. `append` returns after the fsync of the write-ahead log (synchronous FULL).
 """
 
-import base64
 import os
 import sqlite3
 import time
@@ -16,39 +15,28 @@ from hashlib import sha256
 from types import TracebackType
 from typing import Final, Self
 
-from ..errors import TrailBusyError, TrailError, TrailWriteError
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from ..errors import TrailBusyError, TrailError
 from ..oplog import OPLOG
 from ..proofs.checkpoint import sign_checkpoint
 from ..proofs.merkle import NOT_SEALED, SALT_BYTES, Tree
 from ..proofs.note import VerifierKey
 from ..proofs.paths import TileTree
-from ..vault.guard import ConnectionGuard
 from .forgetting import ErasureNote, Forgetting, names_any
-from .locks import file_lock
 from .paths import (
-    APPLICATION_ID,
-    FORMAT,
     TrailPaths,
-    check_identity,
     file_of,
-    make_private,
-    trail_error,
 )
 from .reader import TrailReader
-from .schema import TABLES
 from .signing import KeyNews, Signer, public_half
+from .sqlite_file import TrailFile
 from .store import Records
 
 __all__ = ["CHECKPOINT_S", "Trail"]
 
 CHECKPOINT_S: Final = 10.0
 """Seconds between checkpoints under traffic."""
-
-BUSY_S: Final = 5.0
-"""Seconds SQLite waits for a program that locks the file itself past our lock."""
-
-PAGE_BYTES: Final = 16_384
-"""Page of a new trail: some thirty events; with 4,096 each event costs 1 µs more."""
 
 ROWS_AT_ONCE: Final = 1_024
 """Events in one INSERT at most. Each statement gives up the interpreter's lock, and gets it back
@@ -65,17 +53,6 @@ _SEAL: Final = "UPDATE event SET personal = NULL, salt = NULL, sealed = ? WHERE 
 
 _ROW: Final = "(?, ?, ?, ?)"
 
-_SCHEMA: Final = f"""
-{"; ".join(TABLES.values())};
-INSERT INTO head VALUES (1, 0, x'');
-PRAGMA application_id = {APPLICATION_ID};
-PRAGMA user_version = {FORMAT};
-"""
-
-
-_UPGRADE: Final = f"BEGIN IMMEDIATE; {TABLES['archived']}; PRAGMA user_version = {FORMAT}; COMMIT;"
-"""Makes a trail of format 1 one of format 2."""
-
 
 class Trail:
     """The writer's side of a trail. Made at its first use; one object for one thread at a time.
@@ -89,15 +66,14 @@ class Trail:
     ) -> None:
         self.paths = trail if isinstance(trail, TrailPaths) else TrailPaths.of(trail)
         self._file = file_of(self.paths.trail)
-        self._lock_timeout_s = lock_timeout_s
+        self._place = TrailFile(self._file, self.paths.lock, lock_timeout_s)
         self._tree: Tree | None = None  # as of the last commit of ours; checked against `head`
+        self._of: sqlite3.Connection | None = None  # where that was read
         self._signer = Signer(self.paths)
-        self._origin = ""
         self._checkpointed = 0.0
         self.signed: tuple[int, str] | None = None
         """Size and note of the newest checkpoint that this object has signed and committed."""
         self._signing: tuple[int, str] | None = None
-        self._guard = ConnectionGuard(self._file)
         self._forgetting = Forgetting(self.paths.vault)
 
     def __enter__(self) -> Self:
@@ -114,10 +90,10 @@ class Trail:
     @property
     def origin(self) -> str:
         """The trail's name in checkpoints: `flowaudit/<trail id>`."""
-        if not self._origin:
+        if not self._place.origin:
             with self._transaction():
                 pass
-        return self._origin
+        return self._place.origin
 
     def append(
         self,
@@ -223,12 +199,7 @@ class Trail:
 
     def truncate_log(self) -> bool:
         """Write the write-ahead log into the file and empty it; False if a reader blocks that."""
-        with file_lock(self.paths.lock).held(self._lock_timeout_s), self._guard as guard:
-            try:
-                db = guard.connection or self._open()
-                return not db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-            except sqlite3.Error as error:
-                raise trail_error(error, self._file) from error
+        return self._place.truncate_log()
 
     def last_n(self, source: str) -> int:
         """The highest number of a source that is committed; 0 if the trail does not know it."""
@@ -257,20 +228,20 @@ class Trail:
         try:
             with self._transaction() as db:
                 tree = self._current_tree(db)
-                key, news = self._signer.key(self._origin, _newest_note(db))
+                key, news = self._signer.key(self._place.origin, _newest_note(db))
                 if news is not None:
                     self._tell_of_key(db, tree, news)
                 new_key = self._signer.prepare()
-                old, new = (public_half(each, self._origin) for each in (key, new_key))
+                old, new = (public_half(each, self._place.origin) for each in (key, new_key))
                 ended = {"revoked": old} if is_revoked else {"retired": old}
                 self._tell_of_key(db, tree, KeyNews(new, **ended, why=why, actor=actor))
                 signers = (new_key,) if is_revoked else (key, new_key)
-                self._keep(db, tree, sign_checkpoint(signers, self._origin, tree.size, tree.root()))
+                self._sign(db, tree, signers)
         except BaseException:
             self._tree = None  # it has leaves that were rolled back
             raise
         with self._transaction() as db:
-            self._signer.key(self._origin, _newest_note(db))
+            self._signer.key(self._place.origin, _newest_note(db))
         return old, new
 
     def change(
@@ -294,14 +265,13 @@ class Trail:
     def close(self) -> None:
         """Sign the head and close the file. A failure to sign leaves the trail valid."""
         self._forgetting.close()
-        if self._guard.connection is None:
+        if not self._place.is_open:
             return
         try:
             self.checkpoint()
         finally:
-            with self._guard as guard:
-                guard.close()
-                self._tree = None
+            self._place.close()
+            self._tree = self._of = None
 
     def _store(
         self,
@@ -355,7 +325,8 @@ class Trail:
 
     def _current_tree(self, db: sqlite3.Connection) -> Tree:
         size, frontier = db.execute("SELECT size, frontier FROM head").fetchone()
-        if self._tree is None or self._tree.size != size:
+        if self._tree is None or self._of is not db or self._tree.size != size:
+            self._of = db
             self._tree = Tree.load(size, bytes(frontier), lambda *at: _tile(db, *at) or b"")
         return self._tree
 
@@ -368,14 +339,17 @@ class Trail:
             OPLOG.error("the trail goes on without checkpoints: no key", error=str(error))
 
     def _checkpoint(self, db: sqlite3.Connection, tree: Tree, *, is_live: bool = False) -> None:
-        key, news = self._signer.key(self._origin, _newest_note(db))
+        key, news = self._signer.key(self._place.origin, _newest_note(db))
         # the first key of an import or a command is told with its end: of what is brought in
         # from elsewhere nothing but that shall stand there
         if news is not None and (is_live or news.ends_another):
             self._tell_of_key(db, tree, news)
-        self._keep(db, tree, sign_checkpoint((key,), self._origin, tree.size, tree.root()))
+        self._sign(db, tree, (key,))
 
-    def _keep(self, db: sqlite3.Connection, tree: Tree, note: str) -> None:
+    def _sign(
+        self, db: sqlite3.Connection, tree: Tree, signers: Sequence[Ed25519PrivateKey]
+    ) -> None:
+        note = sign_checkpoint(signers, self._place.origin, tree.size, tree.root())
         db.execute("INSERT OR IGNORE INTO checkpoint VALUES (?, ?)", (tree.size, note))
         self._signing = tree.size, note
         self._checkpointed = time.monotonic()
@@ -386,62 +360,10 @@ class Trail:
 
     @contextmanager
     def _transaction(self, *, is_forgetful: bool = False) -> Iterator[sqlite3.Connection]:
-        with file_lock(self.paths.lock).held(self._lock_timeout_s):
-            if is_forgetful:
-                # not inside the guard: a fork waits for guards one by one, in any order
-                self._forgetting.look()
-            with self._guard as guard:
-                try:
-                    if guard.is_moved:
-                        guard.close()
-                        self._tree = None
-                        raise TrailWriteError(
-                            f"{self._file} was removed or exchanged while it was in use"
-                        )
-                    db = guard.connection or self._open()
-                    db.execute("BEGIN IMMEDIATE")
-                    try:
-                        self._signing = None
-                        yield db
-                        db.execute("COMMIT")
-                        self.signed = self._signing or self.signed
-                    except BaseException:
-                        if db.in_transaction:
-                            db.execute("ROLLBACK")
-                        raise
-                except sqlite3.Error as error:
-                    raise trail_error(error, self._file) from error
-
-    def _open(self) -> sqlite3.Connection:
-        path = self._file
-        if self._guard.is_tainted:
-            raise TrailBusyError(f"{path} was in use while this process was forked")
-        try:
-            make_private(path)
-        except OSError as error:
-            raise TrailWriteError(f"{path}: {error.strerror}") from error
-        db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
-        try:
-            # a crash between making the file and its tables leaves an empty database: still ours
-            if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-                check_identity(db, path)
-            db.execute(f"PRAGMA page_size = {PAGE_BYTES}")  # of a new file only
-            db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = FULL")
-            db.execute("PRAGMA secure_delete = ON")
-            if not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-                identifier = base64.b32encode(os.urandom(10)).decode().lower()
-                db.executescript(
-                    f"BEGIN; {_SCHEMA}INSERT INTO trail VALUES (1, '{identifier}'); COMMIT;"
-                )
-            elif db.execute("PRAGMA user_version").fetchone()[0] < FORMAT:
-                db.executescript(_UPGRADE)
-            self._origin = "flowaudit/" + db.execute("SELECT id FROM trail").fetchone()[0]
-        except BaseException:
-            db.close()
-            raise
-        self._guard.keep(db)
-        return db
+        self._signing = None
+        with self._place.transaction(self._forgetting.look if is_forgetful else None) as db:
+            yield db
+        self.signed = self._signing or self.signed
 
 
 @lru_cache(maxsize=16)

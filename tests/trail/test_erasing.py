@@ -314,7 +314,7 @@ def test_it_says_when_a_reader_keeps_the_log(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("flowaudit.trail.sqlite.BUSY_S", 0.1)
+    monkeypatch.setattr("flowaudit.trail.sqlite_file.BUSY_S", 0.1)
     with open_reader(trail):
         assert erase(trail, ANN) == 0
         said = capsys.readouterr().out
