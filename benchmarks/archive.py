@@ -31,7 +31,9 @@ if __name__ == "__main__":
     seconds = time.perf_counter() - begun
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     cpu = sum(each.ru_utime + each.ru_stime for each in used)
-    print("MEASURED", status, seconds, cpu, *(each.ru_maxrss for each in used))
+    # ru_maxrss begins with that of the process that started this one (getrusage(2))
+    [peak] = [line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")]
+    print("MEASURED", status, seconds, cpu, peak, used[1].ru_maxrss)
 """
 
 

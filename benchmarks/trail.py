@@ -44,6 +44,8 @@ STRICT_SHARE = 0.7
 STRICT_MEDIAN_MS = 3.0
 STRICT_P99_MS = 15.0
 
+SYNCS = 200
+
 STRICT = '[[policy]]\npath = "/**"\nlevel = "meta"\ndurability = "strict"\n'
 RELAXED = '[[policy]]\npath = "/**"\nlevel = "meta"\n'
 
@@ -146,6 +148,18 @@ def milliseconds(said: str, percentile: str) -> float:
     return float(match[1]) * {"us": 0.001, "ms": 1.0, "s": 1_000.0}[match[2]]
 
 
+def sync_ms(folder: Path) -> float:
+    """How long this disk takes to make a group durable, ms at the median: the least of a wait."""
+    took = []
+    with open(folder / "sync", "wb", buffering=0) as file:
+        for _ in range(SYNCS):
+            file.write(os.urandom(16_384))
+            start = time.perf_counter()
+            os.fdatasync(file.fileno())
+            took.append((time.perf_counter() - start) * 1e3)
+    return statistics.median(took)
+
+
 def strictness(folder: Path) -> None:
     if not (shutil.which("wrk") and shutil.which("taskset")) or (os.cpu_count() or 1) < 2:
         print("strict requests: not run, it needs wrk, taskset and two cores")
@@ -168,7 +182,8 @@ def strictness(folder: Path) -> None:
         name: [statistics.median(column) for column in zip(*rounds, strict=True)]
         for name, rounds in found.items()
     }
-    print(f"uvicorn and FastAPI on one core, {CONNECTIONS} concurrent requests:")
+    print(f"uvicorn and FastAPI on one core, {CONNECTIONS} concurrent requests;", end=" ")
+    print(f"one fsync of this disk takes {sync_ms(folder):.1f} ms:")
     for name, (rate, median, late) in medians.items():
         print(f"  {name:<8} {rate:8,.0f} requests/s, median {median:6.1f} ms, 99 % {late:6.1f} ms")
     relaxed, strict = medians["relaxed"], medians["strict"]

@@ -39,7 +39,7 @@ class ConnectionGuard:
         self.connection: sqlite3.Connection | None = None
         """Open or not; to be looked at and changed inside only."""
         self._lock = threading.Lock()  # owns `connection` and its use
-        self._is_held_for_fork = False
+        self._forks = 0  # the thread that holds the lock while it forks
         self._files: tuple[object, object] = (None, None)
         self._looked = 0.0  # when it was last seen that they are the same
         _ALL.add(self)
@@ -92,18 +92,19 @@ class ConnectionGuard:
 
     def before_fork(self) -> None:
         """In the parent: wait, close, and let nobody open until the fork is done."""
-        self._is_held_for_fork = self._lock.acquire(timeout=FORK_S)
-        if self._is_held_for_fork:
+        if self._lock.acquire(timeout=FORK_S):
+            self._forks = threading.get_ident()
             self.close()
 
     def after_fork_in_parent(self) -> None:
         """In the parent: go on."""
-        if self._is_held_for_fork:
+        if self._forks == threading.get_ident():
+            self._forks = 0
             self._lock.release()
 
     def after_fork_in_child(self) -> None:
         """In the child: nothing of the parent's is used, nor closed."""
-        self._lock = threading.Lock()
+        self._lock, self._forks = threading.Lock(), 0
         if self.connection is not None:
             _TAINTED[self.path], self.connection = self.connection, None
 

@@ -122,7 +122,7 @@ class Publisher:
                 if self._own is not None:
                     self._own.mkdir(mode=0o700, exist_ok=True)
                 if folder not in self._last:
-                    self._last[folder] = _newest_size(folder)
+                    self._last[folder] = _newest_size(folder, size)
                 if _publish(folder, self._last[folder], size, note, prove):
                     self._last[folder] = max(size, self._last[folder])
             except OSError as error:
@@ -181,10 +181,13 @@ def read_note(path: Path) -> str:
         return file.read(MAX_NOTE_BYTES + 1).decode("utf-8", "replace")
 
 
-def _newest_size(folder: Path) -> int:
-    """The largest size to which proofs in a folder lead; 0 if it has none."""
+def _newest_size(folder: Path, end: int) -> int:
+    """The largest size below `end` to which proofs in a folder lead; 0 if it has none. What claims
+    more is not of this history, and must not end its proofs.
+    """
     names = (path.name[:20] for path in folder.glob(f"*{CONSISTENCY}"))
-    return max((int(name) for name in names if _SIZE.fullmatch(name)), default=0)
+    sizes = (int(name) for name in names if _SIZE.fullmatch(name))
+    return max((size for size in sizes if size < end), default=0)
 
 
 def _publish(folder: Path, old: int, size: int, note: str, prove: Prove | None) -> bool:

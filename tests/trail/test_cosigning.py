@@ -106,6 +106,19 @@ def test_several_checkpoints_at_once_are_proved_one_by_one(
     assert len(told(ours)) == 2
 
 
+def test_a_name_that_claims_a_size_beyond_the_trail_ends_no_proofs(
+    trail: Path, folder: Path, ours: TrailPaths
+) -> None:
+    grow(trail, 1, 10, folder=folder)
+    [proof] = folder.rglob("*.consistency")
+    for size in (11, 10**19):
+        proof.with_name(f"{size:020}.consistency").write_text("old 0\n")
+    grow(trail, 11, 10, folder=folder)
+    proof.with_name(f"{10**19:020}.consistency").unlink()
+    proof.with_name(f"{11:020}.consistency").unlink()
+    assert len(list(folder.rglob("*.consistency"))) == 2
+
+
 def test_a_trail_that_was_rolled_back_and_grew_anew_is_not_cosigned(
     trail: Path, folder: Path, ours: TrailPaths, tmp_path: Path
 ) -> None:
