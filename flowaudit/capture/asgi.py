@@ -18,9 +18,9 @@ from .asgi_http import HttpExchange
 from .asgi_strict import StrictHttpExchange
 from .asgi_websocket import WebsocketExchange
 from .beacon_asgi import BeaconedAsgi
-from .intake import Intake
 from .mounts import A2WSGI_ENVIRON, enrich_from_within, facts_around_asgi
 from .payload import tapped_asgi
+from .strict_intake import StrictIntake
 
 __all__ = ["SCOPE_KEY", "ASGIApp", "AsgiCapture", "Scope"]
 
@@ -34,7 +34,7 @@ class AsgiCapture:
         enrich: called with the scope when the app has answered: what a framework knows.
     """
 
-    def __init__(self, app: ASGIApp, audit: Intake, enrich: Enrich | None = None) -> None:
+    def __init__(self, app: ASGIApp, audit: StrictIntake, enrich: Enrich | None = None) -> None:
         tapped = tapped_asgi(app, audit)
         self.app: ASGIApp = BeaconedAsgi.around(tapped, audit.settings, enrich, ENRICH_KEY)
         self.audit = audit

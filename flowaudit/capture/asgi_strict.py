@@ -9,8 +9,8 @@ from starlette.concurrency import run_in_threadpool
 from .asgi_exchange import ASGIApp, Enrich, Message, Receive, Scope, Send
 from .asgi_http import HttpExchange
 from .facts import Facts
-from .intake import Intake
 from .strict import NOT_DONE, NOT_TOLD, WAIT_S, Refusal
+from .strict_intake import StrictIntake
 
 __all__ = ["StrictHttpExchange"]
 
@@ -23,9 +23,10 @@ class StrictHttpExchange(HttpExchange):
     """
 
     __slots__ = ("is_refused", "is_strict")
+    audit: StrictIntake
 
     def __init__(
-        self, audit: Intake, enrich: Enrich | None, scope: Scope, receive: Receive, send: Send
+        self, audit: StrictIntake, enrich: Enrich | None, scope: Scope, receive: Receive, send: Send
     ) -> None:
         super().__init__(audit, enrich, scope, receive, send)
         self.is_strict = audit.is_strict(self.facts)

@@ -10,15 +10,15 @@ from ..settings import resolve
 from .asgi import ASGIApp, AsgiCapture, Scope
 from .context import current
 from .facts import Actor, Facts
-from .intake import Intake
 from .jobs import Job, carried_of, job_facts
 from .logs import add_request_fields
+from .strict_intake import StrictIntake
 from .wsgi import Environ, WSGIApp, WsgiCapture
 
 __all__ = ["FlowAudit"]
 
 
-class FlowAudit(Intake):
+class FlowAudit(StrictIntake):
     """Captures what an app does, into a trail. Make one for each app and process tree.
 
     Every argument is a setting (see `docs/settings.md`); a wrong one raises `SettingError`, and

@@ -1,6 +1,5 @@
 """The way in: what wrappers see of requests becomes events, and nothing of ours reaches the app."""
 
-import os
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -8,26 +7,23 @@ from typing import Any, Final
 
 from starlette.concurrency import run_in_threadpool
 
-from ..errors import SettingError
 from ..event import Pieces
 from ..oplog import OPLOG
 from ..policy.proxies import Proxies
 from ..policy.rule import NO_RULE
 from ..policy.rules import Policy
 from ..recording.recorder import Recorder
-from ..trail.opening import check_trail
 from ..trail.paths import TrailPaths
 from ..vault.opening import open_vault
-from ..vault.place import DatabaseUrl, Place
 from .bodies import Payload
 from .compose import Composer, Event
 from .diversion import elsewhere, register
 from .facts import Facts
 from .heads import Heads, Names
+from .own_paths import own_paths, own_place, usable_paths
 from .process import process_facts
 from .readable import leave_out_unreadable, readable, readable_by, readable_text
 from .ruling import Rulings, add_payload
-from .strict import WAIT_S
 from .targets import Targets
 
 __all__ = ["Intake"]
@@ -65,13 +61,13 @@ class Intake:
         self._heads = Heads(Proxies(settings["trusted_proxies"]))
         self._targets = Targets()
         trial = elsewhere()
-        self._write_to(trial or _usable_paths(settings), is_trial=trial is not None)
+        self._write_to(trial or usable_paths(settings), is_trial=trial is not None)
         register(self)
 
     def _write_to(self, paths: TrailPaths, *, is_trial: bool) -> None:
         """Make what writes: to the audit's own files, or for a trial elsewhere."""
         self.paths = paths
-        self._place = _own_place(paths.trail)
+        self._place = own_place(paths.trail)
         self._vault = open_vault(self.paths.vault, timeout_s=VAULT_TIMEOUT_S, pause_s=VAULT_PAUSE_S)
         self._composer = Composer(
             self._vault,
@@ -120,7 +116,7 @@ class Intake:
         from now on; `None` leads back to the audit's own files.
         """
         self.close()
-        self._write_to(paths or _own_paths(self.settings), is_trial=paths is not None)
+        self._write_to(paths or own_paths(self.settings), is_trial=paths is not None)
 
     @property
     def left_out(self) -> dict[str, int]:
@@ -250,71 +246,6 @@ class Intake:
                 return False
             self._fail(facts, error)
         return True
-
-    # -- strict requests --------------------------------------------------------------------------
-
-    def is_strict(self, facts: Facts) -> bool:
-        """Whether the policy asks for this request to be recorded strictly. Never raises."""
-        try:
-            decision = self.policy.decide(facts.method, facts.target.raw)
-        except Exception as error:
-            self.note_failure(error)
-            return False
-        return decision.durability == "strict"
-
-    def intend(self, facts: Facts) -> int:
-        """Spool a strict request's `received`. Its number, 0 if it can't be kept. Never raises."""
-        facts.action = "received"
-        try:
-            facts.of = self._recorder.append_cut(self._compose(facts)[1], False) or None
-        except Exception as error:
-            self._fail(facts, error, finishes=False)
-            facts.done = False
-        facts.action = None
-        return facts.of or 0
-
-    def answer(self, facts: Facts) -> None:
-        """Spool a strict request's own event, before its answer begins. Never raises.
-
-        `facts.told_n` is its number then; 0 if it can't be kept, or does not say who acted. May
-        touch the vault's file.
-        """
-        facts.is_told = True
-        try:
-            if facts.payload is not None:
-                self._add_payload(facts, facts.payload)
-            beside, event = self._compose(facts)
-            self._append(beside)
-            n = self._recorder.append_cut(event, False)
-            facts.told_n = n if self._composer.is_ready(facts) else 0
-        except Exception as error:
-            self._fail(facts, error, finishes=False)
-            facts.done = False
-
-    def end(self, facts: Facts) -> None:
-        """Spool a strict request's `finished`: it is over. Never raises."""
-        if facts.done:
-            return
-        facts.done = True
-        try:
-            self._recorder.append_cut(self._composer.finished(facts), True)
-        except Exception as error:
-            self._fail(facts, error)
-
-    def is_durable(self, n: int) -> bool:
-        """Wait until event `n` is durable in the trail; False if it is not in time."""
-        told, answer = threading.Event(), [False]
-
-        def tell(is_durable: bool) -> None:
-            answer[0] = is_durable
-            told.set()
-
-        self.when_durable(n, tell)
-        return told.wait(WAIT_S) and answer[0]
-
-    def when_durable(self, n: int, tell: Callable[[bool], None]) -> None:
-        """Call `tell` once, from any thread: whether event `n` is durable in the trail."""
-        self._recorder.when_durable(n, tell)
 
     # -- after a request's event ----------------------------------------------------------------
 
@@ -450,30 +381,3 @@ def _said_of(error: BaseException) -> str:
         return repr(error)
     except Exception:
         return type(error).__name__
-
-
-def _own_paths(settings: Mapping[str, Any]) -> TrailPaths:
-    return TrailPaths.of(
-        settings["trail"], vault=settings["vault"], key=settings["key"], spool=settings["spool"]
-    )
-
-
-def _usable_paths(settings: Mapping[str, Any]) -> TrailPaths:
-    """The trail's paths. Raises if its folder is missing or the file is something else."""
-    paths = _own_paths(settings)
-    for name, path in (("trail", paths.trail), ("vault", paths.vault), ("key", paths.key)):
-        if not isinstance(path, DatabaseUrl) and not path.parent.is_dir():
-            raise SettingError(name, str(path), "a file in a folder that exists")
-    trail = paths.trail
-    if isinstance(trail, DatabaseUrl):
-        return paths  # it may be away while the app starts
-    if not os.access(trail if trail.exists() else trail.parent, os.W_OK):
-        raise SettingError("trail", str(trail), "a file that this process may write")
-    if trail.exists() and (not trail.is_file() or trail.stat().st_size):
-        check_trail(paths)
-    return paths
-
-
-def _own_place(trail: Place) -> str:
-    """The same for every name of one trail, as far as this can be told without asking it."""
-    return trail.uri if isinstance(trail, DatabaseUrl) else os.path.realpath(trail)

@@ -12,6 +12,7 @@ from .intake import Intake
 from .mounts import facts_around_wsgi
 from .payload import tapped_wsgi
 from .readable import readable_by, readable_text
+from .strict_intake import StrictIntake
 from .targets import SAFE_IN_PATH
 from .wsgi_exchange import (
     ENRICH_KEY,
@@ -40,7 +41,7 @@ class WsgiCapture:
         enrich: called with the environ before the event is made: what a framework knows.
     """
 
-    def __init__(self, app: WSGIApp, audit: Intake, enrich: Enrich | None = None) -> None:
+    def __init__(self, app: WSGIApp, audit: StrictIntake, enrich: Enrich | None = None) -> None:
         tapped = tapped_wsgi(app, audit)
         self.app: WSGIApp = BeaconedWsgi.around(tapped, audit.settings, enrich, ENRICH_KEY)
         self.audit = audit
@@ -95,7 +96,9 @@ class WsgiCapture:
         return exchange.wrap(body)
 
 
-def begin_environ(audit: Intake, environ: Environ, target: bytes | str | None = None) -> Facts:
+def begin_environ(
+    audit: StrictIntake, environ: Environ, target: bytes | str | None = None
+) -> Facts:
     """A request has come in, with all that its WSGI environ says. Never raises.
 
     The target as it was sent is the server's, where it tells, else `target`.

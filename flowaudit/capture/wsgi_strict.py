@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from .strict import NOT_DONE, NOT_TOLD, Refusal
+from .strict_intake import StrictIntake
 from .wsgi_exchange import Exchange, ExcInfo, Write, lasting_headers
 
 __all__ = ["StrictExchange"]
@@ -12,6 +13,7 @@ class StrictExchange(Exchange):
     """As `Exchange`, with the intent and the outcome on the disk before anything comes of them."""
 
     __slots__ = ("refusal",)
+    audit: StrictIntake
 
     def begin(self) -> Iterable[bytes] | None:
         """Make the intent durable; where that fails, the answer in the app's place."""
