@@ -183,7 +183,7 @@ def test_what_cannot_be_intended_is_not_done(
     ask(App(audit), "GET", "/")  # the trail is there
     audit.flush()
     monkeypatch.setattr("flowaudit.capture.asgi_strict.WAIT_S", 0.3)
-    monkeypatch.setattr("flowaudit.capture.intake.WAIT_S", 0.3)
+    monkeypatch.setattr("flowaudit.capture.strict_intake.WAIT_S", 0.3)
     app = App(audit)
     with locked(audit.paths.trail):
         status, body = ask(app, "POST", "/orders/17")
@@ -200,7 +200,7 @@ def test_an_outcome_that_cannot_be_told_is_withheld(
     audit: FlowAudit, events: Events, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("flowaudit.capture.asgi_strict.WAIT_S", 0.3)
-    monkeypatch.setattr("flowaudit.capture.intake.WAIT_S", 0.3)
+    monkeypatch.setattr("flowaudit.capture.strict_intake.WAIT_S", 0.3)
     app = App(audit)
     with ExitStack() as meanwhile:
         once = iter([locked(audit.paths.trail)])  # when the app runs, and for the rest of the test
