@@ -70,7 +70,9 @@ def run(args: argparse.Namespace) -> int:
         raise SettingError("reason", args.reason, f"at most {MAX_REASON} characters")
     with open_vault(paths.vault, timeout_s=LOCK_TIMEOUT_S) as vault:
         actor = asker(vault)
-    with open_trail(paths, lock_timeout_s=LOCK_TIMEOUT_S) as trail:
+    # one that is lost can be revoked, but only where it is known which one that was
+    may_make = is_revoked and paths.public_key.exists()
+    with open_trail(paths, lock_timeout_s=LOCK_TIMEOUT_S, replaces_key=may_make) as trail:
         old, new = trail.replace_key(is_revoked=is_revoked, why=args.reason, actor=actor)
     print(f"{_shown(str(old))} is {'revoked' if is_revoked else 'retired'}.")
     print(f"{_shown(str(new))} signs from now on; its public half is {paths.public_key}.")

@@ -70,7 +70,7 @@ class Writer:
         self._group_s = group_s
         self._emission = emission
         self._publisher = Publisher(witnesses, paths.stamps)
-        self._trail = open_trail(paths, lock_timeout_s=None)
+        self._trail = open_trail(paths, lock_timeout_s=None, replaces_key=True)
         self._is_hurried = False
         self._unsure: Taken | None = None  # handed to the trail, and no answer yet
         self._adopt_at = 0.0  # when dead sources are looked for

@@ -15,7 +15,7 @@ from ..errors import TrailError
 from ..proofs.note import VerifierKey
 from .paths import TrailPaths
 
-__all__ = ["load_verifier_key", "make_key", "read_key", "write_public_key"]
+__all__ = ["load_verifier_key", "make_key", "no_key", "read_key", "write_public_key"]
 
 
 def make_key(path: Path) -> Ed25519PrivateKey:
@@ -45,10 +45,20 @@ def load_verifier_key(paths: TrailPaths, given: Path | None = None) -> VerifierK
         raise TrailError(f"verifier key {path}: {error}") from error
 
 
+def no_key(path: Path) -> TrailError:
+    """What is raised where something must be signed, and the private key is not there."""
+    return TrailError(
+        f"there is no private key at {path} (setting key) to sign with; if it is lost,"
+        " flowaudit key revoke makes another"
+    )
+
+
 def read_key(path: Path) -> Ed25519PrivateKey:
     """A private key. Raises `TrailError` if the file holds something else, or can't be read."""
     try:
         key = load_pem_private_key(path.read_bytes(), password=None)
+    except FileNotFoundError as error:
+        raise no_key(path) from error
     except (OSError, ValueError, TypeError) as error:
         raise TrailError(f"signing key {path} cannot be used: {error}") from error
     if not isinstance(key, Ed25519PrivateKey):

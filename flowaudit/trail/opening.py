@@ -15,20 +15,25 @@ Given = str | os.PathLike[str] | DatabaseUrl | TrailPaths
 """How a trail may be named: by its paths, or by its place alone."""
 
 
-def open_trail(given: Given, *, lock_timeout_s: float | None = 30.0) -> WritableTrail:
+def open_trail(
+    given: Given, *, lock_timeout_s: float | None = 30.0, replaces_key: bool = False
+) -> WritableTrail:
     """The writer's side of a trail; a file is made at the first use if there is none.
 
     Args:
         given: the trail; by its place alone, its other files have their usual names.
         lock_timeout_s: how long a call waits for other writers before `TrailBusyError`; `None`
             is for as long as it takes.
+        replaces_key: whether a private key that is gone is replaced, as an app does that goes on
+            recording. Without it nothing is signed then: a command may just not know where the
+            key is, and a copy of a trail has none.
     """
     paths = given if isinstance(given, TrailPaths) else TrailPaths.of(given)
     if isinstance(paths.trail, DatabaseUrl):
         with needed():
             from .postgres import PostgresTrail
         return PostgresTrail(paths, lock_timeout_s=lock_timeout_s)
-    return Trail(paths, lock_timeout_s=lock_timeout_s)
+    return Trail(paths, lock_timeout_s=lock_timeout_s, replaces_key=replaces_key)
 
 
 def open_reader(given: Given) -> ReadableTrail:

@@ -203,7 +203,7 @@ class PostgresTrail:
         return {source: boot for source, boot, _, home in split if home == self._home}
 
     def checkpoint(self) -> None:
-        """Sign the head now, unless it is signed already or this host has no key."""
+        """See `WritableTrail.checkpoint`."""
         with self._turn() as db:
             self._checkpoint(db)
 

@@ -22,7 +22,7 @@ from ..event import SCHEMA_VERSION, Core, Value, encode_core, new_source
 from ..proofs.checkpoint import Checkpoint
 from ..proofs.note import Note, VerifierKey
 from .keychain import key_facts
-from .keys import load_verifier_key, make_key, read_key, write_public_key
+from .keys import load_verifier_key, make_key, no_key, read_key, write_public_key
 from .paths import TrailPaths
 
 __all__ = ["KeyNews", "Signer"]
@@ -69,8 +69,9 @@ class KeyNews:
 class Signer:
     """The key that a trail's heads are signed with, as other processes have left it."""
 
-    def __init__(self, paths: TrailPaths) -> None:
+    def __init__(self, paths: TrailPaths, *, replaces_key: bool = False) -> None:
         self._paths = paths
+        self._replaces_key = replaces_key
         self._next = paths.key.with_name(paths.key.name + ".next")
         self._key: Ed25519PrivateKey | None = None
         self._seen: tuple[int, int] | None = None  # inode and time of the file it was read from
@@ -82,9 +83,10 @@ class Signer:
             origin: the trail's name in checkpoints.
             newest: the note of its newest checkpoint.
 
-        Raises `TrailError` if the file holds something else.
+        Raises `TrailError` if the file holds something else, or is not here and not to be replaced.
         """
-        self._complete(origin, newest)
+        if self.lacks_key(origin, newest):
+            raise no_key(self._paths.key)
         if not self._paths.key.exists():
             return self._make(origin)
         stat = self._paths.key.stat()
@@ -94,6 +96,11 @@ class Signer:
             if not self._paths.public_key.exists():
                 write_public_key(self._paths.public_key, public_half(self._key, origin))
         return self._key, None
+
+    def lacks_key(self, origin: str, newest: str | None) -> bool:
+        """Whether another key has signed so far, it is not here, and is not to be replaced."""
+        self._complete(origin, newest)
+        return newest is not None and not self._replaces_key and not self._paths.key.exists()
 
     def is_current(self, origin: str, newest: str) -> bool:
         """Whether the key that this host has, or is about to have, signed the newest checkpoint

@@ -62,14 +62,18 @@ class Trail:
     """
 
     def __init__(
-        self, trail: str | os.PathLike[str] | TrailPaths, *, lock_timeout_s: float | None = 30.0
+        self,
+        trail: str | os.PathLike[str] | TrailPaths,
+        *,
+        lock_timeout_s: float | None = 30.0,
+        replaces_key: bool = False,
     ) -> None:
         self.paths = trail if isinstance(trail, TrailPaths) else TrailPaths.of(trail)
         self._file = file_of(self.paths.trail)
         self._place = TrailFile(self._file, self.paths.lock, lock_timeout_s)
         self._tree: Tree | None = None  # as of the last commit of ours; checked against `head`
         self._of: sqlite3.Connection | None = None  # where that was read
-        self._signer = Signer(self.paths)
+        self._signer = Signer(self.paths, replaces_key=replaces_key)
         self._checkpointed = 0.0
         self.signed: tuple[int, str] | None = None
         """Size and note of the newest checkpoint that this object has signed and committed."""
@@ -212,7 +216,7 @@ class Trail:
             return dict(db.execute("SELECT id, running FROM source WHERE running IS NOT NULL"))
 
     def checkpoint(self) -> None:
-        """Sign the head now, unless it is signed already."""
+        """See `WritableTrail.checkpoint`."""
         with self._transaction() as db:
             self._checkpoint(db, self._current_tree(db))
 
@@ -339,7 +343,10 @@ class Trail:
             OPLOG.error("the trail goes on without checkpoints: no key", error=str(error))
 
     def _checkpoint(self, db: sqlite3.Connection, tree: Tree, *, is_live: bool = False) -> None:
-        key, news = self._signer.key(self._place.origin, _newest_note(db))
+        newest = _newest_note(db)
+        if self._signer.lacks_key(self._place.origin, newest):
+            return
+        key, news = self._signer.key(self._place.origin, newest)
         # the first key of an import or a command is told with its end: of what is brought in
         # from elsewhere nothing but that shall stand there
         if news is not None and (is_live or news.ends_another):

@@ -112,7 +112,7 @@ class WritableTrail(Protocol):
         """Sources of this host that have not ended, each with the boot id they started under."""
 
     def checkpoint(self) -> None:
-        """Sign the head now, unless it is signed already."""
+        """Sign the head now, unless it is signed already or the key is not here."""
 
     def consistency(self, old: int, size: int) -> list[bytes]:
         """Proof that the tree of `size` begins with that of `old` (RFC 9162 §2.1.4.1), largest

@@ -14,6 +14,7 @@ from flowaudit.archive.restoring import restore_ranges
 from flowaudit.cli import main
 from flowaudit.errors import ArchiveError, TrailError
 from flowaudit.trail.backup import back_up
+from flowaudit.trail.keys import load_verifier_key
 from flowaudit.trail.opening import open_reader
 from flowaudit.trail.paths import TrailPaths
 from flowaudit.trail.sqlite import Trail
@@ -103,7 +104,7 @@ def test_a_copy_gets_the_entries_and_the_archive_keeps_its_files(
     assert "768 entries are back" in capsys.readouterr().out
     assert contents(into)[0].seq == 512
     assert sorted(os.listdir(place.text)) == files
-    assert verify_archived(into, [place]).ok
+    assert verify_archived(into, [place], key=load_verifier_key(TrailPaths.of(trail))).ok
     assert verify_archived(trail, [place]).ok
     assert main(command) == 2  # it is there already
 

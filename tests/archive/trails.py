@@ -5,6 +5,7 @@ from pathlib import Path
 from flowaudit.archive.places import ArchivePlace
 from flowaudit.archive.reading import with_archives
 from flowaudit.event import Core, Entry, Personal, encode_core, encode_personal
+from flowaudit.proofs.note import VerifierKey
 from flowaudit.trail.opening import open_reader
 from flowaudit.trail.paths import TrailPaths
 from flowaudit.trail.sqlite import Trail
@@ -55,5 +56,7 @@ def contents(trail: Path) -> list[Entry]:
         return list(reader.entries())
 
 
-def verify_archived(trail: Path, places: list[ArchivePlace]) -> Verification:
-    return verify_trail(trail, beside=with_archives(places))
+def verify_archived(
+    trail: Path, places: list[ArchivePlace], key: VerifierKey | None = None
+) -> Verification:
+    return verify_trail(trail, beside=with_archives(places), key=key)

@@ -16,6 +16,7 @@ from flowaudit.trail.keys import load_verifier_key
 from flowaudit.trail.opening import open_reader, open_trail
 from flowaudit.trail.paths import TrailPaths
 from flowaudit.trail.signing import Signer
+from flowaudit.vault.tokens import Vault
 from flowaudit.verification.trail import verify_trail
 from tests.trail.stores import only_sqlite
 
@@ -24,8 +25,9 @@ Events = Callable[..., list[dict[str, Any]]]
 
 
 def grow(trail: Path, n: int) -> None:
+    """Add an event as an app does."""
     core = Core(v=1, source="s" * 26, n=n, ts=n, kind="note")
-    with open_trail(trail) as writer:
+    with open_trail(trail, replaces_key=True) as writer:
         writer.append([(encode_core(core), b"")], "s" * 26, n, running="boot")
 
 
@@ -164,6 +166,49 @@ def test_a_key_whose_file_was_lost_is_replaced_and_that_is_told(
     }
     assert verify_trail(trail).ok
     assert not verify_trail(trail, key=old).ok
+
+
+WITHOUT_KEY = {
+    "flows": 0,
+    "hold user:ann --reason x": 0,
+    "erase user:ann --yes": 0,
+    "recover": 0,
+    "statement": 2,
+    "evidence --seq 1 -o case.zip": 2,
+    "key rotate": 2,
+}
+
+
+@only_sqlite
+@pytest.mark.parametrize("command", WITHOUT_KEY)
+@pytest.mark.parametrize("gone", ["key", "key and public key"])
+def test_no_command_replaces_a_key_that_it_does_not_find(
+    trail: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str], gone: str, command: str,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    with Vault(TrailPaths.of(trail).vault) as vault:
+        vault.token("user:ann")
+    grow(trail, 1)
+    paths, old = TrailPaths.of(trail), public(trail)
+    paths.key.rename(tmp_path / "elsewhere")
+    if gone != "key":
+        paths.public_key.unlink()
+    assert main([*command.split(), "--trail", str(trail)]) == WITHOUT_KEY[command]
+    err = capsys.readouterr().err.splitlines()
+    assert [" key" in line for line in err] == [True] * (WITHOUT_KEY[command] // 2)
+    assert not paths.key.exists()
+    assert verify_trail(trail, key=old).ok
+
+
+@only_sqlite
+def test_a_lost_key_can_be_revoked(trail: Path, events: Events) -> None:
+    grow(trail, 1)
+    old = public(trail)
+    TrailPaths.of(trail).key.unlink()
+    assert main(["key", "revoke", "--reason", "lost", "--trail", str(trail)]) == 0
+    assert verify_trail(trail).ok
+    assert events("ops")[0]["facts"]["key"]["revoked"] == str(old)
 
 
 def test_an_event_of_a_key_that_is_none_is_found(trail: Path) -> None:
