@@ -134,6 +134,9 @@ def _print_text(found: Verification) -> None:
     if found.witnessed:
         kept = amount(found.witnessed, "checkpoint that was", "checkpoints that were")
         print(f"Held against {kept} kept elsewhere.")
+    if found.uncompared:
+        kept = amount(found.uncompared, "checkpoint", "checkpoints")
+        print(f"NOT held against {kept} whose last entries are archived or pruned (--archive).")
     print(f"Root {found.root} over {found.size:,} entries.")
     for count, what in (
         (found.after_checkpoint, "entries came after the last checkpoint and are not signed yet"),

@@ -17,6 +17,7 @@ from ..trail.ranges import ends_away
 from ..trail.store import ReadableTrail
 from ..verification.found import Verification
 from ..verification.trail import verify_trail
+from ..verification.witnesses import why_away
 from .making import Beside, alone
 from .signed import SignedStatement
 
@@ -105,7 +106,7 @@ def _another_history(statement: SignedStatement, reader: ReadableTrail) -> str |
     if size > reader.size:
         return f"it speaks of {size:,} entries, and the trail at hand has {reader.size:,}"
     if ends_away(reader.away, size):
-        return None  # the hashes there are gone: the signature alone is judged
+        return f"it {why_away(reader, size)}; without --trail its signature alone is judged"
     try:
         agrees = base64.b64encode(TileTree(reader.size, reader.tile).root(size)).decode() == root
     except ProofError as error:

@@ -83,6 +83,8 @@ class Verification:
     """Gap events: losses that the trail itself reports."""
     witnessed: int = 0
     """Checkpoints kept elsewhere that it was held against."""
+    uncompared: int = 0
+    """Checkpoints kept elsewhere that end among entries which are archived or pruned."""
     agreeing: tuple[Witness, ...] = ()
     """Those parties."""
     since: int = 0

@@ -79,6 +79,7 @@ def verify_trail(
         if reader.size and not marks.found:
             what = "there is no checkpoint: nothing of this trail is signed"
             problems.append(Problem(None, what if since is None else "no checkpoint is left"))
+        _take(problems, _unsigned_ranges(reader, marks))
         _take(together, rows.numbering.problems(reader.sources(), reader.size))
         _take(untold, rows.unexplained_erasures())
         _take(untold, rows.unexplained_prunings())
@@ -99,6 +100,7 @@ def verify_trail(
             erased=sum(last - first + 1 for first, last in rows.sealed),
             gaps=rows.gaps,
             witnessed=witnesses.checkpoints,
+            uncompared=witnesses.uncompared,
             agreeing=witnesses.agreeing,
             since=_size_of(since, reader),
             archived=sum(each.count for each in reader.away.ranges if each.state != "pruned"),
@@ -150,6 +152,15 @@ def _tiles(reader: ReadableTrail) -> Iterator[Problem]:
     gone = sum(each.count for each in reader.ranges if each.state != "moving") // TILE_WIDTH
     if stray > -gone:
         yield Problem(None, f"{stray + gone} tiles are stored that are not of this tree")
+
+
+def _unsigned_ranges(reader: ReadableTrail, marks: Marks) -> Iterator[Problem]:
+    """Only what is signed leaves a trail: a range that no checkpoint covers was made up."""
+    signed = marks.newest.size if marks.newest else 0
+    for each in reader.ranges:
+        if each.last >= signed:
+            what = f"the entries {each.first} to {each.last} are said to be {each.state}"
+            yield Problem(None, f"{what}, and no checkpoint that holds covers them")
 
 
 def _root64(reader: ReadableTrail) -> str:

@@ -17,7 +17,7 @@ from .found import Problem, Witness
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
-__all__ = ["Witnesses"]
+__all__ = ["Witnesses", "why_away"]
 
 
 class Witnesses:
@@ -43,6 +43,8 @@ class Witnesses:
     ) -> None:
         self.checkpoints = 0
         """Checkpoints that it was held against."""
+        self.uncompared = 0
+        """Checkpoints that end among entries which are away: whether they agree nobody can say."""
         self._reader, self._chain, self._roots = reader, chain, roots
         self._cosigners = tuple(key for key in cosigners if not _is_own(key, chain.keys))
         self._tree = TileTree(reader.size, reader.tile)
@@ -56,8 +58,9 @@ class Witnesses:
     def hold(self, kept: Iterable[Kept]) -> Iterator[Problem]:
         """What of the trail does not fit to what was kept."""
         for place in kept:
-            problems = 0
+            problems, newest = 0, None
             for note in place.notes:
+                newest = max(newest, _mark(note), key=lambda mark: mark.size if mark else -1)
                 for problem in self._note(place.place, note):
                     problems += 1
                     yield problem
@@ -65,13 +68,17 @@ class Witnesses:
                 for problem in self._stamp(note, stamp):
                     problems += 1
                     yield problem
+            if newest is not None and not problems and self._is_away(newest):
+                problems += 1
+                yield Problem(None, self._not_held(newest, place.place))
             if problems:
                 self._agreeing.pop(("folder", place.place), None)
 
     def _note(self, place: str, note: str) -> Iterator[Problem]:
-        self.checkpoints += 1
         try:
             mark = Checkpoint.parse(note)
+            self.uncompared += self._is_away(mark)
+            self.checkpoints += not self._is_away(mark)
             what = f"the witnessed checkpoint of size {mark.size}"
             yield from self._against(mark, what)
         except ProofError as error:
@@ -94,7 +101,7 @@ class Witnesses:
                 f"the trail was cut or rolled back: {mark.size} entries were witnessed,"
                 f" {self._reader.size} are here",
             )
-        elif not ends_away(self._reader.away, mark.size):
+        elif not self._is_away(mark):
             try:
                 agrees = self._tree.root(mark.size) == mark.root
             except ProofError as error:
@@ -120,8 +127,14 @@ class Witnesses:
         return f"is not signed by {name}"
 
     def _agrees(self, mark: Checkpoint) -> bool:
-        is_compared = not ends_away(self._reader.away, mark.size)
-        return is_compared and next(self._against(mark, ""), None) is None
+        return not self._is_away(mark) and next(self._against(mark, ""), None) is None
+
+    def _is_away(self, mark: Checkpoint) -> bool:
+        return ends_away(self._reader.away, mark.size)
+
+    def _not_held(self, mark: Checkpoint, place: str) -> str:
+        why = why_away(self._reader, mark.size)
+        return f"{place}: the newest checkpoint, of size {mark.size}, {why}"
 
     def _stamp(self, note: str, stamp: bytes) -> Iterator[Problem]:
         if not self._roots:
@@ -139,6 +152,20 @@ class Witnesses:
         known = self._agreeing.get((witness.kind, who))
         if known is None or known.size < witness.size:
             self._agreeing[witness.kind, who] = witness
+
+
+def why_away(reader: ReadableTrail, size: int) -> str:
+    """Why the root at this size, which ends among entries that are away, can't be compared."""
+    one = reader.away.range_of(size)
+    how = "pruned" if one is not None and one.state == "pruned" else "archived: give --archive"
+    return f"can't be compared with this trail: the entries there are {how}"
+
+
+def _mark(note: str) -> Checkpoint | None:
+    try:
+        return Checkpoint.parse(note)
+    except ProofError:
+        return None
 
 
 def _is_own(key: VerifierKey, keys: Iterable[VerifierKey]) -> bool:
