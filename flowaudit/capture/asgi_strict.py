@@ -1,14 +1,12 @@
 """One HTTP request over ASGI that is recorded strictly: durable before it runs and is answered."""
 
 import asyncio
-from collections.abc import Callable
 from contextlib import suppress
 
 from starlette.concurrency import run_in_threadpool
 
 from .asgi_exchange import ASGIApp, Enrich, Message, Receive, Scope, Send
 from .asgi_http import HttpExchange
-from .facts import Facts
 from .strict import NOT_DONE, NOT_TOLD, WAIT_S, Refusal
 from .strict_intake import StrictIntake
 
@@ -38,7 +36,10 @@ class StrictHttpExchange(HttpExchange):
         if not self.is_strict:
             await super().run(app)
             return
-        if not await self._is_durable(await self._done(self.audit.intend)):
+        n = self.audit.intend_at_once(self.facts)
+        if n is None:  # a person's first event
+            n = await run_in_threadpool(self.audit.intend, self.facts)
+        if not await self._is_durable(n):
             await self._refuse(NOT_DONE)
             self.finish_at_once()
             return
@@ -60,7 +61,7 @@ class StrictHttpExchange(HttpExchange):
         if self.is_late:
             await self.look_for_client()
         is_due = facts.status is not None and not facts.is_told
-        if is_due and not await self._is_durable(await self._done(self._told)):
+        if is_due and not await self._is_durable(await self._tell_async()):
             await self._refuse(NOT_TOLD)
             self.finish_at_once()
             return
@@ -81,6 +82,12 @@ class StrictHttpExchange(HttpExchange):
         if not self.facts.is_told:
             self.add_enrichment()
             self.audit.answer(self.facts)
+
+    async def _tell_async(self) -> int:
+        """As `tell`, off the event loop where it may wait for a file; the event's number."""
+        self.add_enrichment()
+        n = self.audit.answer_at_once(self.facts)
+        return n if n is not None else await run_in_threadpool(self.audit.answer, self.facts)
 
     async def _refuse(self, refusal: Refusal) -> None:
         """Answer in the app's place."""
@@ -110,18 +117,6 @@ class StrictHttpExchange(HttpExchange):
             return await told
         finally:
             timer.cancel()
-
-    def _told(self, facts: Facts) -> int:
-        self.tell()
-        return facts.told_n
-
-    async def _done(self, step: Callable[[Facts], int]) -> int:
-        """What a step gives; done in a thread if it may wait for a file, as for the first event of
-        a person.
-        """
-        if self.audit.is_quick(self.facts):
-            return step(self.facts)
-        return await run_in_threadpool(step, self.facts)
 
 
 def _settle(told: "asyncio.Future[bool]", is_durable: bool) -> None:

@@ -213,17 +213,16 @@ class Intake:
         """As `finish`; a person's first event asks the vault off the event loop."""
         if facts.done or self.finish_at_once(facts):
             return
-        if self.is_quick(facts):
+        if self._is_quick(facts):
             self.finish_slowly(facts)
         else:
             await run_in_threadpool(self.finish_slowly, facts)
 
-    def is_quick(self, facts: Facts) -> bool:
-        """Whether `finish_slowly` and its like are quick enough for an event loop all the same."""
+    def _is_quick(self, facts: Facts) -> bool:
+        """Whether `finish_slowly` is quick enough for an event loop all the same."""
         try:
             is_big = facts.payload is not None and facts.payload.is_big
-            is_begun = self._recorder.live is not None
-            return is_begun and not is_big and self._composer.is_ready(facts)
+            return not is_big and self._composer.is_ready(facts)
         except Exception as error:
             self.note_failure(error)
             return False

@@ -25,6 +25,11 @@ __all__ = ["HEARTBEAT_S", "Writer"]
 COMMIT_LIMIT: Final = 5_000
 """Events in one transaction at most, so that other writers get their turn."""
 
+MORE_S: Final = 0.001
+"""Seconds that those who wait for a commit wait for others to join them: fewer, larger commits keep
+the processor for requests (as PostgreSQL's `commit_delay` does).
+"""
+
 HEARTBEAT_S: Final = 300
 """Seconds between a source's signs of life, so that silence can be told from absence."""
 
@@ -106,7 +111,7 @@ class Writer:
                 heappush(self._waiting, (n, next(self._turns), tell))
         if is_durable or is_over:
             tell(is_durable)
-        else:
+        elif not self._is_hurried:  # else it is on its way to the commit that will take this too
             self._is_hurried = True
             self._source.wake.set()
 
@@ -158,7 +163,10 @@ class Writer:
             source.wake.wait(max(0.0, due - time.monotonic()))
         source.is_idle = False
         source.wake.clear()
-        if not (source.is_ended or self._is_hurried or source.spool.waiting >= GROUP_EVENTS):
+        if self._is_hurried:
+            if source.spool.received - source.spool.finished > 2 * len(self._waiting):
+                time.sleep(MORE_S)  # most requests that are under way don't wait yet, and soon will
+        elif not (source.is_ended or source.spool.waiting >= GROUP_EVENTS):
             source.wake.wait(self._group_s)
             source.wake.clear()
         self._is_hurried = False

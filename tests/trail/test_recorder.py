@@ -94,6 +94,35 @@ def test_many_threads_lose_and_repeat_nothing(
     holds()
 
 
+@pytest.mark.parametrize("underway", [0, 100], ids=["all wait", "more are under way"])
+def test_whoever_waits_is_told_and_nobody_is_forgotten(
+    make_recorder: Callable[..., Recorder], holds: Callable[[], None], underway: int
+) -> None:
+    """Each thread waits for its event before the next: one that nobody tells stops it for good."""
+    recorder = make_recorder(group_ms=60_000)
+    for _ in range(underway):
+        recorder.count_received()
+    done = [0] * 8
+
+    def work(k: int) -> None:
+        told = threading.Semaphore(0)
+        for i in range(60):
+            n = recorder.append(*request(i))
+            recorder.when_durable(n, lambda is_durable: is_durable and told.release())
+            if not told.acquire(timeout=10):
+                return
+            done[k] += 1
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert done == [60] * 8
+    recorder.close()
+    holds()
+
+
 def test_an_event_after_closing_begins_a_new_source(
     make_recorder: Callable[..., Recorder], events: Events, holds: Callable[[], None]
 ) -> None:
