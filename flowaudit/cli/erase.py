@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     paths, places = trail_paths(args), archive_places(args)
     with open_vault(paths) as vault:
         person = known_person(vault, args.person)
-        reason = check_reason(args.reason, person)
+        reason = check_reason(args.reason, person.identity)
         for token in person.tokens:
             hold = hold_of(vault, token)
             if hold is not None:

@@ -21,6 +21,7 @@ from ..vault.opening import open_vault, vault_exists
 from ..vault.place import DatabaseUrl
 from .new_file import check_new, new_file
 from .options import LOCK_TIMEOUT_S, add_policy, add_trail, asker, record_access, trail_paths
+from .persons import check_reason
 from .places import add_archive, archive_places
 from .statement import add_span, span_of
 from .witnesses import add_against, witnessed_by
@@ -69,8 +70,8 @@ def run(args: argparse.Namespace) -> int:
     check_new(args.output)
     with ExitStack() as stack:
         vault = stack.enter_context(open_vault(paths.vault, timeout_s=LOCK_TIMEOUT_S))
-        is_named = not args.without_identities and _may_read(paths)
-        actors = _actors(vault if is_named else None, args.actor) if args.actor else ()
+        may_read = _may_read(paths)
+        actors = _actors(vault if may_read else None, args) if args.actor else ()
         seqs = set(_seqs(args.seq)) if args.seq else set[int]()
         if args.finding:
             seqs |= set(_finding(args, paths))
@@ -85,7 +86,8 @@ def run(args: argparse.Namespace) -> int:
         record_access(args, paths, "evidence", "raw", action="export", of=actors)
         file = stack.enter_context(new_file(args.output))
         kept, beside = witnessed_by(args, paths), with_archives(archive_places(args))
-        pack = write_pack(file, paths, asked, vault if is_named else None, kept, beside)
+        shown = vault if may_read and not args.without_identities else None
+        pack = write_pack(file, paths, asked, shown, kept, beside)
     _print(pack, args.output)
     return 0 if pack.verified else 1
 
@@ -104,13 +106,14 @@ def _asker(vault: AnyVault) -> str | None:
         return None
 
 
-def _actors(vault: AnyVault | None, asked: str) -> tuple[str, ...]:
+def _actors(vault: AnyVault | None, args: argparse.Namespace) -> tuple[str, ...]:
     """Tokens of a person; a token that the vault does not know stands for itself."""
-    person = find_person(vault, asked) if vault is not None else None
+    person = find_person(vault, args.actor) if vault is not None else None
     if person is not None:
+        check_reason(args.reason, person.identity)
         return person.tokens
-    if is_token(asked):
-        return (asked,)
+    if is_token(args.actor):
+        return (args.actor,)
     raise VaultError("the vault knows nobody by that identity (somebody erased: give the token)")
 
 
@@ -146,9 +149,20 @@ def _print(pack: Pack, path: Path) -> None:
     people = (
         f", {amount(pack.people, 'person', 'people')} named" if pack.people else ", nobody named"
     )
-    print(f"{amount(pack.events, 'event')} with their proofs{people}, in {path}.")
+    proofs = "its proof" if pack.events == 1 else "their proofs"
+    print(f"{amount(pack.events, 'event')} with {proofs}{people}, in {path}.")
     if pack.erased:
         print(f"Of {amount(pack.erased, 'event')} the personal part has been erased.")
+    for number, what in (
+        (pack.unseen.missing, "of the places that were asked for are not in it"),
+        (
+            pack.unseen.archived,
+            "entries stand in archives and were not looked at: --archive PLACE does",
+        ),
+        (pack.unseen.pruned, "entries were pruned, and can't be looked at any more"),
+    ):
+        if number:
+            print(f"{number:,} {what}.")
     if not pack.verified:
         print("The trail does NOT hold, and the pack says so. See flowaudit verify.")
     print(f"\nNext: flowaudit verify {path}")

@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
         raise SettingError("reason", args.reason, "a text: a hold says why it stands")
     with open_vault(paths) as vault:
         person = known_person(vault, args.person)
-        token, reason = person.live, check_reason(args.reason, person)
+        token, reason = person.live, check_reason(args.reason, person.identity)
         if token is None:
             raise VaultError("nothing is left to hold: this person's erasure has begun")
         told = {"why": reason} if reason else {}

@@ -16,8 +16,10 @@ from ..journeys.timeline import (
 )
 from ..report.words import amount, clock, moment, period, printable, shorten, span
 from ..trail.paths import TrailPaths
+from ..vault.base import is_token
 from .options import add_format, add_reason, add_trail
 from .output import print_csv, print_json
+from .persons import check_reason
 from .places import add_archive
 from .reading import (
     find_token,
@@ -63,6 +65,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> int:
     """Find the visitor, and show."""
+    check_reason(args.reason, None if is_token(args.who) else args.who)
     engine, paths = open_engine(args, "journey", "raw")
     with engine:
         visitors = _visitors(engine, args.who, paths)

@@ -67,11 +67,11 @@ def known_person(vault: AnyVault, asked: str) -> Person:
     return person
 
 
-def check_reason(reason: str | None, person: Person) -> str | None:
+def check_reason(reason: str | None, identity: str | None) -> str | None:
     """A reason that may stay for ever. Raises `EventError` if it names the person."""
     if reason is None:
         return None
-    name = (person.identity or "").rpartition(":")[2].casefold()
+    name = (identity or "").rpartition(":")[2].casefold()
     if len(reason) > MAX_REASON:
         raise EventError(f"a reason has at most {MAX_REASON} characters")
     if len(name) > 2 and name in reason.casefold():

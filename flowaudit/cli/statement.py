@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from ..archive.reading import with_archives
 from ..errors import SettingError
+from ..event import MAX_INT
 from ..evidence.making import make_signed
 from ..evidence.served import requests_served
 from ..evidence.statement import Span
@@ -68,8 +69,10 @@ def add_span(parser: argparse.ArgumentParser) -> None:
 
 def span_of(args: argparse.Namespace) -> Span:
     """The span that is asked for: everything until now, unless told."""
-    first = _moment("from", args.first) if args.first else 0
-    end = _moment("to", args.end, is_end=True) if args.end else _now() + 1
+    first = _moment("from", args.first) if args.first is not None else 0
+    end = _moment("to", args.end, is_end=True) if args.end is not None else _now() + 1
+    if end <= first and args.end is None:
+        raise SettingError("from", args.first, "a time that is over")
     if end <= first:
         raise SettingError("to", args.end, "a time after --from")
     return Span(first, end)
@@ -82,12 +85,7 @@ def run(args: argparse.Namespace) -> int:
         check_new(args.output)
     if args.served is not None and args.access_log:
         raise SettingError("served", args.served, "either a number or --access-log")
-    served: dict[str, Any] = {}
-    if args.served is not None:
-        served = {"by": "as told", "requests": args.served}
-    elif args.access_log:
-        number = sum(requests_served(log, span) for log in args.access_log)
-        served = {"by": " ".join(log.name for log in args.access_log), "requests": number}
+    served = _served_in(args, span)
     record_access(args, paths, "statement", "report")
     beside = with_archives(archive_places(args))
     kept = witnessed_by(args, paths)
@@ -102,6 +100,24 @@ def run(args: argparse.Namespace) -> int:
     else:
         _print_text(said, args.output)
     return 0 if said["verified"] else 1
+
+
+def _served_in(args: argparse.Namespace, span: Span) -> dict[str, Any]:
+    """What the web server says, as it was given."""
+    if args.served is not None:
+        if not 0 <= args.served <= MAX_INT:
+            raise SettingError("served", args.served, "a number of requests")
+        return {"by": "as told", "requests": args.served}
+    if not args.access_log:
+        return {}
+    counts = [requests_served(log, span) for log in args.access_log]
+    served: dict[str, Any] = {
+        "by": " ".join(log.name for log in args.access_log),
+        "requests": sum(number for number, _ in counts),
+    }
+    if unread := sum(unread for _, unread in counts):
+        served["unread"] = unread
+    return served
 
 
 def _now() -> int:
@@ -165,9 +181,12 @@ def _print_text(said: dict[str, Any], output: Path | None) -> None:
 def _served(served: dict[str, Any]) -> str:
     says = f"The web server has {served['requests']:,} ({printable(served['by'])})"
     differs = served["difference"]
-    if not differs:
-        return f"{says}: the same number."
-    return f"{says}: {abs(differs):,} {'more' if differs > 0 else 'fewer'} than stand here."
+    how = f"{abs(differs):,} {'more' if differs > 0 else 'fewer'} than stand here"
+    unread = served.get("unread")
+    left = (
+        f" {amount(unread, 'line')} of it can't be read, and count for nothing." if unread else ""
+    )
+    return f"{says}: {how if differs else 'the same number'}.{left}"
 
 
 def _print_sources(said: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ from ..trail.paths import TrailPaths
 from ..vault.erasure import Person, hold_of
 from .new_file import check_new, new_file
 from .options import add_reason, add_trail, record_access, trail_paths
-from .persons import OUT_OF_REACH, add_person, known_person, open_vault
+from .persons import OUT_OF_REACH, add_person, check_reason, known_person, open_vault
 from .places import add_archive, archive_places
 
 __all__ = ["add_parser", "run"]
@@ -50,6 +50,7 @@ def run(args: argparse.Namespace) -> int:
     check_new(args.output)
     with open_vault(paths) as vault:
         person = known_person(vault, args.person)
+        check_reason(args.reason, person.identity)
         held = [hold for token in person.tokens if (hold := hold_of(vault, token)) is not None]
     head: dict[str, Any] = {
         "identity": person.identity,

@@ -8,7 +8,7 @@ from ..vault.base import is_token
 from ..vault.erasure import find_person, hold_of
 from .options import add_format, add_reason, add_trail, record_access, trail_paths
 from .output import print_csv, print_json
-from .persons import day_of, open_vault
+from .persons import check_reason, day_of, open_vault
 
 __all__ = ["add_parser", "run"]
 
@@ -38,6 +38,7 @@ def run(args: argparse.Namespace) -> int:
         person = find_person(vault, token) if is_token(token) else None
         hold = hold_of(vault, token)
     if person is not None:
+        check_reason(args.reason, person.identity)
         record_access(args, paths, "who", "identity", of=(token,))
     state, identity, at = "unknown", None, 0
     if person is not None:

@@ -51,7 +51,7 @@ from .contents import (
     pack_event,
 )
 from .making import Beside, alone, make_signed, sign_head
-from .page import render_pack
+from .page import Unseen, render_pack
 from .signed import note_text
 from .statement import Span
 
@@ -106,6 +106,8 @@ class Pack:
     verified: bool
     size: int
     """Entries under the checkpoint."""
+    unseen: Unseen
+    """What was not looked at."""
 
 
 def write_pack(
@@ -160,7 +162,9 @@ class _Maker:
         """Put everything in."""
         wanted = list(_wanted(self._reader, self._asked, self._mark.size))
         if not wanted:
-            raise TrailError("there are no such events under the trail's checkpoint")
+            hint = "; --archive PLACE looks into archives too" if self._found.archived else ""
+            raise TrailError(f"there are no such events under the trail's checkpoint{hint}")
+        unseen = self._unseen(wanted)
         erasures, keys = self._related(wanted)
         shown = {entry.seq: entry for entry in (*wanted, *erasures, *keys)}
         entries = [shown[seq] for seq in sorted(shown)]
@@ -181,7 +185,7 @@ class _Maker:
         self._put(STATEMENT, statement.encode())
         self._put(PUBLIC_KEY, f"{load_verifier_key(self._paths)}\n".encode())
         manifest = self._manifest(wanted)
-        self._put(PAGE, render_pack(manifest, entries, openings, said, seen).encode())
+        self._put(PAGE, render_pack(manifest, entries, openings, said, seen, unseen).encode())
         for name in ("verify.py", "__main__.py"):
             self._put(name, _own_file(name))
         self._sign(manifest)
@@ -192,7 +196,13 @@ class _Maker:
             erased=sum(map(is_sealed_only, wanted)),
             verified=self._found.ok,
             size=self._mark.size,
+            unseen=unseen,
         )
+
+    def _unseen(self, wanted: Collection[Entry]) -> Unseen:
+        found = self._found
+        missing = set(self._asked.seqs).difference(entry.seq for entry in wanted)
+        return Unseen(len(missing), found.archived, found.pruned)
 
     def _related(self, wanted: Collection[Entry]) -> tuple[list[Entry], list[Entry]]:
         """Events that tell of erasures in these entries, and those that tell of keys."""

@@ -11,7 +11,7 @@ from ..report.lone_page import asset, content_policy, markup, page_environment
 from ..report.words import amount, moment, period
 from .contents import Opening
 
-__all__ = ["render_pack"]
+__all__ = ["Unseen", "render_pack"]
 
 SHOWN: Final = 1_000
 """Events that the page has; `events.jsonl` has all."""
@@ -57,6 +57,18 @@ _DEEDS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
+class Unseen:
+    """What of the log was not looked at for a pack."""
+
+    missing: int = 0
+    """Places that were asked for and have no event in it."""
+    archived: int = 0
+    """Entries in archives that were not at hand."""
+    pruned: int = 0
+    """Entries that nobody has any more."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Row:
     """An event as a line of the table."""
 
@@ -75,6 +87,7 @@ def render_pack(
     openings: Sequence[Opening],
     statement: Mapping[str, Any],
     seen: int = 0,
+    unseen: Unseen | None = None,
 ) -> str:
     """The page, as HTML, with how many checkpoints are there that others have seen.
 
@@ -104,6 +117,7 @@ def render_pack(
             amount=amount,
             root=statement["root"],
             seen=seen,
+            unseen=unseen or Unseen(),
         )
     )
 

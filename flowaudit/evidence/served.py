@@ -11,8 +11,9 @@ from .statement import Span
 __all__ = ["requests_served"]
 
 
-def requests_served(log: Path, span: Span) -> int:
-    """How many lines of an access log (combined or common, plain or gzip) are of this span.
+def requests_served(log: Path, span: Span) -> tuple[int, int]:
+    """How many lines of an access log (combined or common, plain or gzip) are of this span, and how
+    many of all its lines can't be read.
 
     Such a log has whole seconds and is written when a request ends, the trail has its begin.
     Raises `ImportFormatError` if it is no such log.
@@ -23,5 +24,16 @@ def requests_served(log: Path, span: Span) -> int:
         if form == "events":
             raise ImportFormatError(f"{log} is no access log of a web server")
         lines = LogLines(form, redact=False, token=str)
-        times = (lines.time(line) for line in lines_of(file, content.size_bytes) if line)
-        return sum(ts is not None and span.has(ts) for ts in times)
+        served = read = unread = 0
+        for line in lines_of(file, content.size_bytes):
+            if line is not None and not line.strip():
+                continue
+            ts = lines.time(line) if line is not None else None
+            if ts is None:
+                unread += 1
+            else:
+                read += 1
+                served += span.has(ts)
+        if unread and not read:
+            raise ImportFormatError(f"{log} is no access log in the combined or common format")
+        return served, unread

@@ -11,6 +11,7 @@ import pytest
 import flowaudit
 from flowaudit import FlowAudit
 from flowaudit.cli import main
+from flowaudit.trail.opening import open_reader
 from flowaudit.trail.paths import TrailPaths
 from flowaudit.vault.tokens import Vault
 from flowaudit.verification.trail import verify_trail
@@ -167,19 +168,28 @@ def test_an_erasure_of_somebody_without_events_is_an_event_too(
     assert verify_trail(written).ok
 
 
-@pytest.mark.parametrize("command", ["erase", "hold"])
+@pytest.mark.parametrize(
+    "command",
+    ["erase PERSON --yes", "hold PERSON", "who TOKEN", "subject PERSON -o s.json",
+     "subject TOKEN -o s.json", "evidence --actor PERSON -o c.zip", "journey PERSON"],
+)  # fmt: skip
 @pytest.mark.parametrize(
     ("reason", "says"),
     [("Ann asked for it", "names the person"), ("x" * 501, "at most 500")],
     ids=["name", "length"],
 )
 def test_a_reason_that_stays_for_ever_is_looked_at(
-    written: Path, capsys: Said, command: str, reason: str, says: str
-) -> None:
-    yes = ["--yes"] if command == "erase" else []
-    assert run(command, ANN, "--reason", reason, *yes, trail=written) == 2
+    written: Path, ann: str, capsys: Said, monkeypatch: pytest.MonkeyPatch,
+    command: str, reason: str, says: str,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(written.parent)
+    words = [{"PERSON": ANN, "TOKEN": ann}.get(word, word) for word in command.split()]
+    assert run(*words, "--reason", reason, trail=written) == 2
     assert says in capsys.readouterr().err
-    assert verify_trail(written).erased == 0
+    found = verify_trail(written)
+    assert found.erased == 0
+    with open_reader(written) as reader:
+        assert not any(reason.encode() in entry.core for entry in reader.entries())
 
 
 def test_while_a_hold_stands_nobody_is_erased(

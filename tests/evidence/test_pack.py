@@ -162,7 +162,9 @@ def test_unpacked_into_a_folder_it_is_checked_there(written: Path, tmp_path: Pat
 def test_nobody_is_named_who_may_not_be(written: Path) -> None:
     with Vault(TrailPaths.of(written).vault) as vault:
         token = vault.find(ANN)
+    by_name = files_of(make(written, "--actor", ANN, "--without-identities", name="by-name.zip"))
     pack = make(written, "--actor", str(token), "--without-identities")
+    assert by_name.keys() == files_of(pack).keys()
     files = files_of(pack)
     assert "people.json" not in files
     assert not any(b"user:ann" in data for data in files.values())
@@ -718,6 +720,18 @@ def test_archived_events_are_proved_as_they_were(
     whole = json.loads(capsys.readouterr().out)
     assert whole["away"] == 0
     assert sum(s["events"] for s in whole["sources"]) > sum(s["events"] for s in alone["sources"])
+    asked = ["evidence", "--trail", str(written), "--actor", ANN, "-o", str(tmp_path / "none.zip")]
+    assert main(asked) == 2  # all of theirs is archived
+    assert "--archive PLACE looks into archives too" in capsys.readouterr().err
+    part = make(written, "--seq", "1-3,256-259", name="part.zip")
+    out = capsys.readouterr().out
+    assert "3 of the places that were asked for are not in it." in out
+    assert "256 entries stand in archives and were not looked at" in out
+    with zipfile.ZipFile(part) as pack:
+        page = pack.read("index.html").decode()
+    assert "the whole log" not in page
+    assert "but for 256 entries in an archive that was not at hand: none had been" in page
+    assert "what stands at 3 places of the log that were asked for" in page
     argv = ["--actor", ANN, "--archive", str(tmp_path / "archive")]
     found = both(make(written, *argv, name="later.zip"), key)
     assert (found.ok, found.events, found.problems) == (True, before.events, ())

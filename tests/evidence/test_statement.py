@@ -295,9 +295,9 @@ def test_the_web_servers_own_log_is_counted_in_the_span(
     argv = ["statement", "--trail", str(trail), *span, "--access-log", str(log)]
     assert main([*argv, "--format", "json"]) == 0
     served = json.loads(capsys.readouterr().out)["served"]
-    assert served == {"by": "access.log", "difference": 2 - 5, "requests": 2}
+    assert served == {"by": "access.log", "difference": 2 - 5, "requests": 2, "unread": 1}
     assert main(argv) == 0
-    assert "3 fewer than stand here" in capsys.readouterr().out
+    assert "3 fewer than stand here. 1 line of it can't be read" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -309,6 +309,12 @@ def test_the_web_servers_own_log_is_counted_in_the_span(
         (["--to", "9999-12-31"], "a day or a time"),
         (["--served", "1", "--access-log", "x"], "either a number"),
         (["--access-log", "no.log"], "no.log"),
+        (["--access-log", __file__], "is no access log"),
+        (["--served", "-1"], "a number of requests"),
+        (["--served", str(2**53)], "a number of requests"),
+        (["--from", ""], "a day or a time"),
+        (["--to", ""], "a day or a time"),
+        (["--from", "9999-12-30"], "setting 'from'"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
