@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from types import TracebackType
 from typing import Self
 
-from ..errors import ArchiveError
+from ..errors import ArchiveError, NotATrailError
 from ..event import Entry
 from ..proofs.merkle import HASH_BYTES, TILE_WIDTH
 from ..trail.forgetting import names_any
@@ -67,6 +67,7 @@ class ArchivedTrail:
         self._faults: dict[int, str] = {}  # by the first entry that should be in a file
         self._stored = Away(self.ranges)
         there = [each for each in self.ranges if each.state != "pruned"]
+        self._held: set[int] = set()  # ranges whose keepsakes were looked at
         self._surveyor = Surveyor(places, there, reader.origin, processes)
 
     def __enter__(self) -> Self:
@@ -133,10 +134,18 @@ class ArchivedTrail:
 
     def _survey(self, one: Range) -> Survey | None:
         try:
-            return self._surveyor.of(one)
+            found = self._surveyor.of(one)
         except ArchiveError as error:
             self._give_up(one, error)
             return None
+        if one.first not in self._held:
+            self._held.add(one.first)
+            if self._is_whole(one, found) and not _keeps(one, found):
+                self._faults[one.first] = (
+                    f"what the trail has kept of the entries {one.first} to {one.last} was"
+                    f" changed: {one.file} tells something else"
+                )
+        return found
 
     def _give_up(self, one: Range, error: ArchiveError) -> None:
         """Take a range as away."""
@@ -157,9 +166,19 @@ class ArchivedTrail:
         if found is None:
             return None
         at = idx - one.first // TILE_WIDTH
+        return found.plain[at] if found.roots[at] == self._kept_root(idx) else None
+
+    def _kept_root(self, idx: int) -> bytes:
         above, place = divmod(idx, TILE_WIDTH)
-        kept = (self._reader.tile(1, above) or b"")[place * HASH_BYTES : (place + 1) * HASH_BYTES]
-        return found.plain[at] if found.roots[at] == kept else None
+        tile = self._reader.tile(1, above) or b""
+        return tile[place * HASH_BYTES : (place + 1) * HASH_BYTES]
+
+    def _is_whole(self, one: Range, found: Survey) -> bool:
+        """Whether a file has exactly the entries that the trail has kept the hashes of."""
+        return all(
+            root == self._kept_root(idx)
+            for idx, root in enumerate(found.roots, one.first // TILE_WIDTH)
+        )
 
     def tile(self, level: int, idx: int) -> bytes | None:
         """A tile's hashes: as stored, or for archived leaves as their columns make them."""
@@ -200,3 +219,11 @@ class ArchivedTrail:
         """End the reading."""
         self._surveyor.close()
         self._reader.close()
+
+
+def _keeps(one: Range, found: Survey) -> bool:
+    """Whether what the trail has kept of a range is what its archive tells."""
+    try:
+        return one.what_it_tells().says_the_same(found.told)
+    except NotATrailError:
+        return False

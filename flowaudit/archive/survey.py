@@ -16,7 +16,7 @@ from typing import Final, Self
 from ..errors import ArchiveError
 from ..proofs.merkle import HASH_BYTES, TILE_WIDTH, Tree
 from ..trail.plain import Plain, plain_tile
-from ..trail.ranges import Range
+from ..trail.ranges import Range, Telling, Told
 from .parquet import ArchiveFile, entry_of, leaves_of
 from .places import ArchivePlace
 
@@ -38,6 +38,8 @@ class Survey:
     """The root over each tile's leaves."""
     plain: list[Plain | None]
     """What each tile's entries tell; `None` where they need a closer look."""
+    told: Told
+    """What the trail should have kept of it."""
 
     def tile(self, at: int) -> bytes:
         """The leaves of the file's tile number `at`."""
@@ -65,7 +67,7 @@ def check_facts(file: ArchiveFile, first: int, last: int, origin: str) -> Archiv
 def survey(data: bytes, name: str, first: int, last: int, origin: str) -> Survey:
     """What a range's file holds. Raises `ArchiveError` if it is none, or another one's."""
     rows = check_facts(ArchiveFile(data, name), first, last, origin).rows()
-    found = Survey(b"", [], [])
+    found, telling = Survey(b"", [], [], Told()), Telling()
     leaves: list[bytes] = []
     for at in range(0, len(rows), TILE_WIDTH):
         tile = rows[at : at + TILE_WIDTH]
@@ -73,12 +75,19 @@ def survey(data: bytes, name: str, first: int, last: int, origin: str) -> Survey
         made = leaves_of(map(entry_of, tile)) if plain is None else plain.leaves
         if plain is not None:
             plain.leaves = []
+            for source, (n, last, _) in plain.runs.items():
+                telling.run(source, n, last)
+            for entry in plain.telling:
+                telling.see(entry.seq, entry.core, is_numbered=True)
+        else:
+            for entry in map(entry_of, tile):
+                telling.see(entry.seq, entry.core)
         leaves += made
         found.plain.append(plain)
         tree = Tree()
         tree.extend(made)
         found.roots.append(tree.root())
-    found.leaves = b"".join(leaves)
+    found.leaves, found.told = b"".join(leaves), telling.told()
     return found
 
 

@@ -32,6 +32,10 @@ class Told(msgspec.Struct, frozen=True):
     events: list[tuple[int, str]] = []
     """`seq` and core of events that speak of others: gaps, erasures, keys, prunings."""
 
+    def says_the_same(self, other: "Told") -> bool:
+        """Whether both say the same; the order of sources says nothing."""
+        return sorted(self.runs) == sorted(other.runs) and self.events == other.events
+
 
 @dataclass(frozen=True, slots=True)
 class Range:
@@ -156,22 +160,30 @@ class Telling:
         self._runs: dict[str, list[tuple[int, int]]] = {}
         self._events: list[tuple[int, str]] = []
 
-    def see(self, seq: int, core: bytes) -> None:
-        """Note an entry; one whose core is none tells nothing."""
+    def run(self, source: str, first: int, last: int) -> None:
+        """Note numbers of a source that stand without a hole."""
+        runs = self._runs.setdefault(source, [])
+        if runs and runs[-1][1] + 1 == first:
+            runs[-1] = (runs[-1][0], last)
+        else:
+            runs.append((first, last))
+
+    def see(self, seq: int, core: bytes, *, is_numbered: bool = False) -> None:
+        """Note an entry; one whose core is none tells nothing. Its number may be known already."""
         try:
             seen = _GLANCE.decode(core)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return
-        if seen.source is not None and seen.n is not None:
-            runs = self._runs.setdefault(seen.source, [])
-            if runs and runs[-1][1] + 1 == seen.n:
-                runs[-1] = (runs[-1][0], seen.n)
-            else:
-                runs.append((seen.n, seen.n))
+        if not is_numbered and seen.source is not None and seen.n is not None:
+            self.run(seen.source, seen.n, seen.n)
         if seen.kind == "gap" or (seen.kind == "ops" and seen.action in _TELLING_OPS):
             self._events.append((seq, core.decode()))
 
-    def text(self) -> str:
-        """The JSON text of what was told."""
+    def told(self) -> Told:
+        """What was told."""
         runs = [(s, *pair) for s, pairs in self._runs.items() for pair in merged(pairs)]
-        return msgspec.json.encode(Told(runs, self._events)).decode()
+        return Told(runs, self._events)
+
+    def text(self) -> str:
+        """The JSON text of it."""
+        return msgspec.json.encode(self.told()).decode()

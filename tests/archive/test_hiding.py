@@ -17,10 +17,11 @@ from flowaudit.trail.keys import read_key
 from flowaudit.trail.opening import open_reader
 from flowaudit.trail.paths import TrailPaths
 from flowaudit.trail.sqlite import Trail
+from flowaudit.vault.tokens import Vault
 from flowaudit.verification.found import LastTime, Verification
 from flowaudit.verification.trail import verify_trail
 from flowaudit.witnesses.publishing import Kept
-from tests.archive.trails import NOW, grow
+from tests.archive.trails import NOW, SOURCE, START, grow, record
 
 LAST = 600
 """Where last month ended: among entries that are away now."""
@@ -110,3 +111,56 @@ def test_a_statement_that_cannot_be_compared_is_no_yes(
     assert "can't be compared with this trail" in capsys.readouterr().out
     assert main([*argv, "--archive", place.text]) == 0
     assert main(["verify", str(said), "--key", f"{trail}.pub"]) == 0
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        '{"runs":[["ssssssssssssssssssssssssss",1,599]],"events":[]}',
+        '{"runs":[["ssssssssssssssssssssssssss",1,512]],"events":[[3,"{}"]]}',
+        '{"runs":[],"events":[]}',
+        "{}",
+        "1",
+    ],
+    ids=["more numbers", "another event", "no numbers", "nothing", "no map"],
+)
+def test_a_keepsake_that_is_not_what_its_archive_tells_is_found(
+    trail: Path, place: ArchivePlace, told: str
+) -> None:
+    moved(trail, place)
+    assert verify_trail(trail, beside=with_archives([place])).ok
+    with closing(sqlite3.connect(trail)) as db, db:
+        db.execute("UPDATE archived SET told = ? WHERE first = 0", (told,))
+    for processes in (0, 2):
+        found = verify_trail(trail, beside=with_archives([place], processes=processes))
+        assert [p.seq for p in found.problems] == [0]
+        assert (
+            "what the trail has kept of the entries 0 to 511 was changed" in found.problems[0].what
+        )
+
+
+def test_a_keepsake_of_odd_entries_is_what_its_archive_tells(
+    trail: Path, place: ArchivePlace
+) -> None:
+    """Two sources in turns, numbers that come late, and events that speak of others."""
+
+    def other(n: int) -> tuple[bytes, bytes]:
+        core, personal = record(n, START + n)
+        return core.replace(SOURCE.encode(), b"t" * 26), personal
+
+    records = [
+        *(record(n, START + n) for n in range(1, 200)),
+        *(other(n) for n in (2, 1, *range(3, 60))),
+    ]
+    with Trail(trail) as writer:
+        writer.append(records[:199], SOURCE, 199)
+        writer.append(records[199:], "t" * 26, 59)
+    with Vault(trail.with_name(f"{trail.name}.vault")) as vault:
+        token = vault.token("ann")
+    assert main(["erase", token, "--yes", "--trail", str(trail)]) == 0
+    assert main(["key", "rotate", "--trail", str(trail), "--reason", "yearly"]) == 0
+    grow(trail, [0, 300])
+    with Trail(trail) as writer:
+        assert len(list(archive_trail(writer, place, 2 * NOW, 2 * NOW))) == 2
+    found = verify_trail(trail, beside=with_archives([place]))
+    assert (found.ok, found.problems) == (True, ())
