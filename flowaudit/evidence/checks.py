@@ -16,10 +16,9 @@ from ..proofs.note import VerifierKey, decode64
 from ..proofs.paths import is_consistent
 from ..proofs.tlog_proof import InclusionProof
 from ..proofs.verify import entry_leaf, is_sealed_only
-from ..trail.forgetting import erased_ranges
-from ..trail.intervals import is_within, merged
 from ..trail.keychain import KeyFacts
 from ..vault.base import is_own_token
+from ..verification.erasures import Erasures
 from ..verification.found import Problem
 from ..witnesses.timestamps import check_stamp
 from .contents import (
@@ -120,8 +119,7 @@ class PackCheck:
         self._events = list(self._read_events())
         self._told_keys = [(e, facts) for e in self._events if (facts := _key_facts(e))]
         self._key, self._is_trusted = (own, False) if key is None else self._follow(key)
-        self._erased: list[int] = []
-        self._told: list[tuple[int, int]] = []
+        self._erasures = Erasures()
 
     def _text(self, name: str) -> str:
         if name not in self._files:
@@ -153,7 +151,7 @@ class PackCheck:
             signed_by=f"{self._key.name}+{self._key.hash.hex()}" if is_signed else None,
             trusted=self._is_trusted and is_signed,
             identified=identified,
-            erased=len(self._erased),
+            erased=self._erasures.count,
             witnesses=len(self._seen),
             witnessed=max(self._seen.values(), default=0),
             problems=tuple(sorted(self._problems, key=lambda p: (p.seq is None, p.seq or 0))),
@@ -242,19 +240,17 @@ class PackCheck:
         elif not proof.proves(leaf):
             self._say("it was changed: its proof does not lead to the checkpoint", event.seq)
         if is_sealed_only(entry):
-            self._erased.append(event.seq)
+            self._erasures.see(event.seq, entry.core)
         try:
             seen = _GLANCE.decode(entry.core)
             if seen.kind == "ops" and seen.action == "erase" and bytes(seen.facts):
-                self._told += erased_ranges(_ERASING.decode(seen.facts).erases)
+                self._erasures.tell(event.seq, _ERASING.decode(seen.facts).erases)
         except (msgspec.MsgspecError, RecursionError):
             self._say("its core is not a core of schema 1", event.seq)
 
     def _check_erasures(self) -> None:
-        told = merged(self._told)
-        for seq in self._erased:
-            if not is_within(seq, told):
-                self._say("personal part missing, no erasure", seq)
+        for problem in self._erasures.problems():
+            self._say(problem.what, problem.seq)
 
     def _check_asked(self) -> None:
         """Every event that the manifest names is there, and each place once."""

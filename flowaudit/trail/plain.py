@@ -44,8 +44,8 @@ class Plain:
     runs: dict[str, list[int]] = field(default_factory=dict)
     """Of each source the first and last number, without a hole between, and where the last stands.
     """
-    sealed: list[int] = field(default_factory=list)
-    """Entries without their personal part."""
+    sealed: list[tuple[int, bytes]] = field(default_factory=list)
+    """Entries without their personal part: `seq` and core."""
     leaves: list[bytes] = field(default_factory=list)
     """Their leaf hashes, if they were asked for."""
     telling: list[Entry] = field(default_factory=list)
@@ -78,7 +78,7 @@ def plain_tile(rows: Iterable[StoredRow], tile: bytes | None, first: int) -> Pla
                 if type(sealed) is not bytes or len(sealed) != HASH_BYTES or sealed == NOT_SEALED:
                     return None
                 sealing = sealed
-                found.sealed.append(seq)
+                found.sealed.append((seq, core))
             add(sha256(b"\x00" + core + sealing).digest())
             seen = decode(core)
             if seen.source != source:

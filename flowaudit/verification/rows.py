@@ -10,19 +10,15 @@ from ..errors import ProofError
 from ..event import Entry
 from ..proofs.merkle import HASH_BYTES, TILE_WIDTH
 from ..proofs.verify import entry_leaf, is_sealed_only, tile_problem
-from ..trail.forgetting import erased_ranges
-from ..trail.intervals import merged, uncovered
 from ..trail.keychain import KeyFacts
 from ..trail.ranges import Away, Range
 from ..trail.store import ReadableTrail
+from .erasures import MAX_PROBLEMS, Erasures
 from .found import Problem
 from .marks import Marks
 from .numbering import Numbering
 
 __all__ = ["MAX_PROBLEMS", "Rows"]
-
-MAX_PROBLEMS: Final = 1_000
-"""Problems reported; a trail with more of them is beyond telling them apart."""
 
 
 class _Facts(msgspec.Struct):
@@ -66,12 +62,10 @@ class Rows:
         self.gaps = 0
         """Gap events."""
         self.numbering = Numbering(is_whole=first == 0)
-        self.sealed: list[tuple[int, int]] = []
-        """Entries without their personal part, as ranges."""
+        self.erasures = Erasures()
         self._reader = reader
         self._marks = marks
         self._first = first
-        self._erases: list[tuple[int, int]] = []
         self._prunes: list[tuple[int, int, str]] = []
         self._dropped = Away(reader.ranges)
 
@@ -107,8 +101,8 @@ class Rows:
             return None
         for source, (n, last, seq) in plain.runs.items():
             numbering.see_run(source, n, last, seq - last + n)
-        for seq in plain.sealed:
-            _extend(self.sealed, seq)
+        for seq, core in plain.sealed:
+            self.erasures.see(seq, core)
         told = [(e.seq, self._take(e, is_numbered=True)) for e in plain.telling]
         return [Problem(seq, what) for seq, what in told if what]
 
@@ -183,7 +177,7 @@ class Rows:
         if seen.source is None or seen.n is None:
             return "this entry has no source and number"
         if is_sealed_only(entry):
-            _extend(self.sealed, entry.seq)
+            self.erasures.see(entry.seq, entry.core)
         what = None if is_numbered else self.numbering.see(seen.source, seen.n, entry.seq)
         if facts is None:
             return what
@@ -194,27 +188,12 @@ class Rows:
             self.gaps += 1
             self.numbering.explain(facts.source, facts.first, facts.last, seq)
         elif seen.action == "erase":
-            self._erases += erased_ranges(facts.erases)
+            self.erasures.tell(seq, facts.erases)
         elif seen.action == "prune":
             self._prunes += _pruned(facts.prunes)
         elif seen.action == "key" and facts.key is not None:
             return self._marks.learn(seq, facts.key, is_proved=is_proved)
         return None
-
-    def unexplained_erasures(self) -> Iterator[Problem]:
-        """Entries without their personal part that no erasure speaks of."""
-        covered = merged(self._erases)
-        at = 0
-        for first, last in self.sealed:
-            # both rise: what ends before this run is not looked at again
-            while at < len(covered) and covered[at][1] < first:
-                at += 1
-            end_at = at
-            while end_at < len(covered) and covered[end_at][0] <= last:
-                end_at += 1
-            for start, end in uncovered(first, last, covered[at:end_at]):
-                for seq in range(start, min(end, start + MAX_PROBLEMS) + 1):
-                    yield Problem(seq, "personal part missing, no erasure")
 
     def unexplained_prunings(self) -> Iterator[Problem]:
         """Ranges that nobody has, of which no event says that they were pruned as they are."""
@@ -243,13 +222,6 @@ def _pruned(prunes: dict[str, object] | None) -> list[tuple[int, int, str]]:
         return msgspec.convert((prunes or {}).get("ranges", []), list[tuple[int, int, str]])
     except msgspec.ValidationError:
         return []
-
-
-def _extend(runs: list[tuple[int, int]], seq: int) -> None:
-    if runs and runs[-1][1] == seq - 1:
-        runs[-1] = (runs[-1][0], seq)
-    else:
-        runs.append((seq, seq))
 
 
 def _missing(first: int, last: int) -> str:

@@ -81,7 +81,7 @@ def verify_trail(
             problems.append(Problem(None, what if since is None else "no checkpoint is left"))
         _take(problems, _unsigned_ranges(reader, marks))
         _take(together, rows.numbering.problems(reader.sources(), reader.size))
-        _take(untold, rows.unexplained_erasures())
+        _take(untold, rows.erasures.problems())
         _take(untold, rows.unexplained_prunings())
         witnesses = Witnesses(reader, chain, cosigners, roots)
         _take(problems, witnesses.hold(witnessed))
@@ -97,7 +97,7 @@ def verify_trail(
             checkpoint_size=marks.newest.size if marks.newest else 0,
             checkpoint=str(marks.newest.note) if marks.newest else "",
             waiting=waiting_records(paths.spool),
-            erased=sum(last - first + 1 for first, last in rows.sealed),
+            erased=rows.erasures.count,
             gaps=rows.gaps,
             witnessed=witnesses.checkpoints,
             uncompared=witnesses.uncompared,

@@ -62,7 +62,7 @@ class Forged:
             event(2),
             event(3),
             event(4),
-            event(5),
+            event(5, actor=TOKEN),
             erasure(6, [[4, 4]]),
             rotation(7),
             event(8),

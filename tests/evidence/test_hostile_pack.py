@@ -53,10 +53,15 @@ def test_many_erasures_are_matched_without_comparing_each_with_each(
     forged = Forged()
     files, sealed = forged.sealed(forged.files()), [*range(0, 2 * MANY, 2), 1]
     theirs = alone.Check(files, None, [])
-    theirs.erased, theirs.erasures = list(sealed), list(places)
+    theirs.erased, theirs.erasures = [(n, ("t",)) for n in sealed], [(list(places), {"t"})]
     assert [problem["seq"] for problem in theirs.run()["problems"]] == [1]
     ours = PackCheck(files, None, (), ())
-    ours._erased, ours._told = list(sealed), list(places)
+    core = b'{"actor":"t"}'
+    for n in sealed:
+        ours._erasures.see(n, core)
+    pairs = [[int(first), int(last)] for first, last in places]
+    ours._erasures.tell(10 * MANY, {"tokens": ["t"], "seqs": pairs})
+    ours._erasures._told = [list(places)]
     assert [problem.seq for problem in ours.result().problems] == [1]
     assert Counted.compared < 60 * MANY
 

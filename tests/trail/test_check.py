@@ -22,12 +22,13 @@ from tests.trail.stores import only_sqlite
 
 Sql = Callable[..., list[tuple[Any, ...]]]
 SIZE = 700
+ANN = "t" * 52
 
 
 def records(count: int, source: str = "s" * 26, first: int = 1) -> list[tuple[bytes, bytes]]:
     made = []
     for n in range(first, first + count):
-        core = Core(v=1, source=source, n=n, ts=n * 1000, kind="request", method="GET", status=200)
+        core = Core(v=1, source=source, n=n, ts=n * 1000, kind="request", method="GET", actor=ANN)
         personal = Personal(client="10.0.0.1", path=f"/p/{n}") if n % 3 else Personal()
         made.append((encode_core(core), encode_personal(personal)))
     return made
@@ -220,7 +221,7 @@ def test_an_erasure_that_no_event_tells_is_found(grown: Path, sql: Sql) -> None:
 
 
 def test_an_erasure_that_an_event_tells_holds(grown: Path, sql: Sql) -> None:
-    facts = {"erases": {"tokens": ["t" * 52], "seqs": [[300, 301]]}}
+    facts = {"erases": {"tokens": [ANN], "seqs": [[300, 301]]}}
     core = Core(v=1, source="e" * 26, n=1, ts=1, kind="ops", action="erase", facts=facts)
     with open_trail(grown) as writer:
         writer.append([(encode_core(core), b"")], "e" * 26, 1)
@@ -232,6 +233,40 @@ def test_an_erasure_that_an_event_tells_holds(grown: Path, sql: Sql) -> None:
     assert found.erased == 2
     seal_row(sql, 303)
     assert problems(grown) == [(303, "personal part missing, no erasure")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "names", "tokens", "holds"),
+    [
+        ("request", {"actor": ANN}, [ANN], True),
+        ("request", {"via": ANN}, ["x", ANN], True),
+        ("request", {"actor": ANN}, ["b" * 52], False),
+        ("request", {"actor": ANN}, [], False),
+        ("request", {"actor": ANN}, ANN, False),
+        ("request", {}, [ANN], False),
+        ("request", {"visitor": ANN}, [ANN], False),
+        ("auth", {}, [ANN], True),
+    ],
+    ids=[
+        "theirs", "acting for them", "somebody else's", "nobody's", "a text", "names nobody",
+        "a visitor", "about an account",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("is_late", [False, True], ids=["before", "after"])
+def test_an_erasure_takes_what_is_theirs_and_was_there(
+    trail: Path, sql: Sql, kind: Any, names: dict[str, str], tokens: Any, holds: bool, is_late: bool
+) -> None:
+    core = Core(v=1, source="s" * 26, n=1, ts=1, kind=kind, **names)
+    entry = (encode_core(core), encode_personal(Personal(client="10.0.0.1")))
+    facts = {"erases": {"tokens": tokens, "seqs": [[int(is_late), 300]]}}
+    told = Core(v=1, source="e" * 26, n=1, ts=1, kind="ops", action="erase", facts=facts)
+    both = [(entry, "s" * 26), ((encode_core(told), b""), "e" * 26)]
+    with open_trail(trail) as writer:
+        for made, source in reversed(both) if is_late else both:
+            writer.append([made], source, 1)
+    seal_row(sql, int(is_late))
+    problem = (int(is_late), "personal part missing, no erasure")
+    assert problems(trail) == ([] if holds and not is_late else [problem])
 
 
 @pytest.mark.parametrize(

@@ -447,17 +447,53 @@ def told_of_key(event: dict[str, Any]) -> dict[str, Any]:
     return told
 
 
-def ranges_in(facts: dict[str, Any]) -> list[tuple[int, int]]:
-    """The ranges of places that an erasure tells of; what is none is passed over."""
+def ranges_in(facts: dict[str, Any], before: int) -> tuple[list[tuple[int, int]], set[str]]:
+    """The places `before` an erasure that it tells of, and whose; what is none is passed over."""
     erases = facts.get("erases")
     if erases is not None and not isinstance(erases, dict):
         raise Bad("its core is not a core of schema 1")
     pairs = in_reach(erases).get("seqs") if erases else None
-    return [
-        (pair[0], pair[1])
+    tokens = erases.get("tokens") if erases else None
+    ranges = [
+        (pair[0], min(pair[1], before - 1))
         for pair in (pairs if isinstance(pairs, list) else [])
         if isinstance(pair, list) and len(pair) == 2 and all(type(n) is int for n in pair)
     ]
+    if not isinstance(tokens, list):
+        return [], set()
+    return ranges, {token for token in tokens if isinstance(token, str)}
+
+
+def whose(event: dict[str, Any]) -> tuple[str, ...] | None:
+    """Whose an event is, by its core; `None` if it may be about anybody's account."""
+    try:
+        core = parsed(event["core"])
+    except Bad:
+        return ()
+    names = ("kind", "actor", "via")
+    if not isinstance(core, dict) or not all(is_text(core.get(name)) for name in names):
+        return ()
+    if core.get("kind") == "auth":
+        return None
+    return tuple(core[name] for name in names[1:] if core.get(name))
+
+
+def unexcused(
+    erased: list[tuple[int, tuple[str, ...] | None]],
+    told: list[tuple[list[tuple[int, int]], set[str]]],
+) -> list[int]:
+    """Places without a personal part that no erasure of theirs speaks of."""
+    groups: dict[tuple[str, ...] | None, list[int]] = {}
+    for seq, names in erased:
+        groups.setdefault(names, []).append(seq)
+    left = []
+    for names, places in groups.items():
+        ranges = []
+        for pairs, tokens in told:
+            if names is None or not tokens.isdisjoint(names):
+                ranges += pairs
+        left += not_in(places, ranges)
+    return sorted(left)
 
 
 def not_in(places: list[int], ranges: list[tuple[int, int]]) -> list[int]:
@@ -494,8 +530,8 @@ class Check:
         self.own = {Key(self.text("trail.pub")).public}  # the operator's, who is no witness
         self.key = self.follow(key) if key else Key(self.text("trail.pub"))
         self.witnesses = witnesses
-        self.erased: list[int] = []
-        self.erasures: list[tuple[int, int]] = []
+        self.erased: list[tuple[int, tuple[str, ...] | None]] = []
+        self.erasures: list[tuple[list[tuple[int, int]], set[str]]] = []
         self.identified = 0
         self.seen: dict[bytes, int] = {}
 
@@ -557,7 +593,7 @@ class Check:
         for event in self.events:
             self.check_event(event)
             self.check_turn(event)
-        for seq in not_in(self.erased, self.erasures):
+        for seq in unexcused(self.erased, self.erasures):
             self.say("the personal part is missing, and no erasure tells of it", seq)
         here = {event["seq"] for event in self.events}
         if len(here) != len(self.events):
@@ -612,9 +648,9 @@ class Check:
             self.say(f"it is not proved: {error}", seq)
             return
         if event.get("sealed") is not None:
-            self.erased.append(seq)
+            self.erased.append((seq, whose(event)))
         try:
-            self.erasures += ranges_in(facts_of(event, "erase"))
+            self.erasures.append(ranges_in(facts_of(event, "erase"), seq))
         except Bad as error:
             self.say(str(error), seq)
 
