@@ -30,7 +30,7 @@ from .parquet import ArchiveFile, leaves_of, to_parquet
 from .places import ArchivePlace
 from .reading import open_range
 from .table import note_draft, swap
-from .upkeep import remove_drafts, rows_of
+from .upkeep import is_at, remove_drafts, rows_of
 
 __all__ = ["erase_archived"]
 
@@ -52,11 +52,11 @@ def erase_archived(
     other places. Raises `ArchiveError` if a file that should be at the places can't be read.
     """
     unreached = list(remove_drafts(trail, places))
-    count, texts, origin = 0, {place.text for place in places}, trail.origin
+    count, origin = 0, trail.origin
     for each in rows_of(trail):
         if each.state == "pruned" or not each.file:
             continue
-        if each.place not in texts and not any(place.has(each.file) for place in places):
+        if not is_at(places, each):
             unreached.append(each)
             continue
         count += _erase_one(trail, places, each, origin, tokens, note)

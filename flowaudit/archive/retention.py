@@ -19,7 +19,7 @@ from ..trail.store import WritableTrail
 from .places import ArchivePlace
 from .reading import open_range
 from .table import give_up
-from .upkeep import remove_drafts, rows_of, upkeep
+from .upkeep import is_at, remove_drafts, rows_of, upkeep
 
 __all__ = ["Pruned", "prune_trail"]
 
@@ -34,6 +34,8 @@ class Pruned:
     gone: list[Range]
     held: dict[Range, list[str]]
     """Ranges that were old enough, and the tokens under legal hold that occur in each."""
+    elsewhere: list[Range]
+    """Ranges that were old enough, and whose file is at none of the places."""
     unreached: list[Range]
     """Ranges that are gone from the trail's books, and whose file could not be removed yet."""
 
@@ -62,6 +64,9 @@ def prune_trail(
     with upkeep(trail):
         list(remove_drafts(trail, places))
         due = [r for r in rows_of(trail) if r.state == "archived" and r.last_ts < before]
+        # one whose file lies elsewhere would be called gone, and go on lying there
+        elsewhere = [r for r in due if not is_at(places, r)]
+        due = [r for r in due if r not in elsewhere]
         in_the_way = {r: _held(places, r, trail.origin, held) for r in due} if held else {}
         found = {r: tokens for r, tokens in in_the_way.items() if tokens}
         gone = [r for r in due if r not in found]
@@ -72,7 +77,7 @@ def prune_trail(
             trail.change(partial(give_up, ranges=part), [(core, b"")], source, n)
         if gone:
             trail.checkpoint()
-        return Pruned(gone, found, list(remove_drafts(trail, places)))
+        return Pruned(gone, found, elsewhere, list(remove_drafts(trail, places)))
 
 
 def _held(

@@ -16,7 +16,7 @@ from ..trail.store import WritableTrail
 from .places import ArchivePlace, open_place
 from .table import all_rows, drop_rows, drop_tiles, forget_draft
 
-__all__ = ["LOCK_TIMEOUT_S", "drop", "remove_drafts", "rows_of", "upkeep"]
+__all__ = ["LOCK_TIMEOUT_S", "drop", "is_at", "remove_drafts", "rows_of", "upkeep"]
 
 LOCK_TIMEOUT_S: Final = 30.0
 """Seconds to wait for others who take something out of the same trail."""
@@ -62,13 +62,21 @@ def remove_drafts(trail: WritableTrail, places: Sequence[ArchivePlace]) -> Itera
         if not each.draft:
             continue
         try:
-            for place in _with_its_own(places, each.place):
+            for place in places:
                 place.remove(each.draft)
+            if each.place not in {place.text for place in places}:
+                open_place(each.place).remove(each.draft)
         except ArchiveError:
             yield each
             continue
         trail.change(partial(forget_draft, one=each))
 
 
-def _with_its_own(places: Sequence[ArchivePlace], text: str) -> Sequence[ArchivePlace]:
-    return places if text in {place.text for place in places} else [*places, open_place(text)]
+def is_at(places: Sequence[ArchivePlace], one: Range) -> bool:
+    """Whether a range's archive is meant by these places: it was written to one, or is there now.
+
+    Raises `ArchiveError` for a place that can't be asked.
+    """
+    return one.place in {place.text for place in places} or any(
+        place.has(one.file) for place in places
+    )

@@ -14,7 +14,6 @@ from ..trail.opening import open_reader, open_trail
 from ..trail.paths import TrailPaths
 from ..trail.ranges import Range
 from ..vault.erasure import held_tokens
-from ..vault.opening import vault_exists
 from .options import add_format, add_trail, asker, trail_paths
 from .output import print_json, print_table
 from .persons import day_of, open_vault
@@ -57,11 +56,8 @@ def run(args: argparse.Namespace) -> int:
     if not args.yes and not _is_confirmed(paths, before):
         print("Nothing was pruned.", file=sys.stderr)
         return 2
-    held: list[str] = []
-    actor = None
-    if vault_exists(paths.vault):
-        with open_vault(paths) as vault:
-            held, actor = held_tokens(vault), asker(vault)
+    with open_vault(paths) as vault:  # without one nobody could tell who is under a legal hold
+        held, actor = held_tokens(vault), asker(vault)
     with open_trail(paths, lock_timeout_s=LOCK_TIMEOUT_S) as trail:
         done = prune_trail(trail, places, before, held, actor=actor, why=args.reason)
     _print(done, args.format)
@@ -88,6 +84,7 @@ def _is_confirmed(paths: TrailPaths, before: int) -> bool:
 def _print(done: Pruned, fmt: str) -> None:
     found: list[tuple[Range, str, list[str]]]
     found = [(r, "pruned", []) for r in done.gone] + [(r, "held", t) for r, t in done.held.items()]
+    found += [(r, "elsewhere", []) for r in done.elsewhere]
     rows: list[tuple[Any, ...]] = [
         (r.first, r.last, state, r.file, r.first_ts, r.last_ts, tokens)
         for r, state, tokens in sorted(found, key=lambda one: one[0].first)
@@ -108,6 +105,11 @@ def _print(done: Pruned, fmt: str) -> None:
                 f"Entries {each.first:,} to {each.last:,} stay: a legal hold stands on"
                 f" {', '.join(tokens)}, who occurs there."
             )
+        )
+    for each in done.elsewhere:
+        print(
+            f"Entries {each.first:,} to {each.last:,} stay: {each.file} is not at these places; it"
+            f" was written to {printable(each.place)}."
         )
     for each in done.unreached:
         print(f"NOT removed: {printable(each.place)}/{each.draft}; run it again when it is there.")

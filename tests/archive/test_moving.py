@@ -291,3 +291,22 @@ def test_what_is_no_place_is_refused(given: str) -> None:
 def test_a_name_from_a_table_leads_nowhere_else(place: ArchivePlace, name: str) -> None:
     with pytest.raises(ArchiveError):
         place.read(name)
+
+
+def test_a_place_that_cannot_be_asked_leaves_no_trace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as a mistyped one: what it might hold would else have to go before all others."""
+    grow(tmp_path / "t.db", [600])
+    typo, right = (open_place(tmp_path / name, is_new=True) for name in ("typo", "right"))
+
+    def no_answer(place: places._Folder, name: str) -> bool:
+        raise ArchiveError("no answer")
+
+    with Trail(tmp_path / "t.db") as writer, monkeypatch.context() as patch:
+        patch.setattr(places._Folder, "has", no_answer)
+        with pytest.raises(ArchiveError, match="no answer"):
+            list(archive_trail(writer, typo, NOW, NOW))
+    (tmp_path / "typo").rmdir()
+    with Trail(tmp_path / "t.db") as writer:
+        assert list(archive_trail(writer, right, NOW, NOW))

@@ -16,7 +16,9 @@ from flowaudit.errors import ArchiveError
 from flowaudit.event import Core, encode_core, flat_event
 from flowaudit.trail.forgetting import ErasureNote
 from flowaudit.trail.opening import open_reader
+from flowaudit.trail.paths import TrailPaths
 from flowaudit.trail.sqlite import Trail
+from flowaudit.vault.tokens import Vault
 from flowaudit.verification.trail import verify_trail
 from tests.archive.test_moving import Broken, watch
 from tests.archive.trails import DAY, NOW, SOURCE, START, contents, grow, verify_archived
@@ -188,6 +190,7 @@ def test_the_command_obeys_holds_and_says_so(
         ([], "an age such as 400d"),
         (["--older-than", "400"], "a number of days"),
         (["--older-than", "400d"], "where nobody can be asked"),
+        (["--older-than", "400d", "--yes"], "there is no vault"),  # nor anybody who knows of holds
     ],
 )
 def test_what_it_is_not_told_it_does_not_do(
@@ -204,6 +207,32 @@ def test_how_long_is_a_setting(
 ) -> None:
     trail, place = archived(tmp_path / "x")
     monkeypatch.setenv("FLOWAUDIT_RETENTION", "400d")
+    with Vault(TrailPaths.of(trail).vault) as vault:
+        vault.token("user:ann")
     command = ["prune", "--trail", str(trail), "--archive", place.text, "--yes"]
     assert main(command) == 0
     assert "1,280 entries in 3 files are gone" in capsys.readouterr().out
+
+
+def test_nothing_is_called_gone_whose_file_is_not_at_the_place_given(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trail, place = archived(tmp_path / "x")
+    with Vault(TrailPaths.of(trail).vault) as vault:
+        vault.token("user:ann")
+    command = ["prune", "--trail", str(trail), "--older-than", "400d", "--yes", "--archive"]
+    (tmp_path / "other").mkdir()
+    assert main([*command, str(tmp_path / "other")]) == 0
+    said = capsys.readouterr().out
+    assert "0 entries in 0 files are gone" in said
+    assert said.count("is not at these places; it was written to") == 3
+    assert verify_archived(trail, [place]).pruned == 0
+    moved = Path(place.text).rename(tmp_path / "moved")
+    assert main([*command, str(moved)]) == 0
+    said = capsys.readouterr().out
+    assert "1,280 entries in 3 files are gone" in said
+    assert said.count("NOT removed") == 3  # where they were written: nobody can look there
+    assert os.listdir(moved) == []
+    grow(trail, [0, 0, 0, 600])
+    with Trail(trail) as writer:  # which does not keep what comes later from being archived
+        assert list(archive_trail(writer, open_place(moved), 2**52, 2**52))
