@@ -123,7 +123,8 @@ def test_a_trail_signed_anew_with_a_stolen_key_is_another_history(
     forged.parent.mkdir()
     paths = TrailPaths.of(forged)
     shutil.copy(TrailPaths.of(trail).key, paths.key)
-    Trail(forged).checkpoint()
+    with Trail(forged) as writer:
+        writer.checkpoint()
     with closing(sqlite3.connect(forged)) as db, db:
         db.execute("UPDATE trail SET id = ?", (identifier,))
         db.execute("DELETE FROM checkpoint")
