@@ -50,7 +50,9 @@ def check_trail(given: Given) -> None:
     """Raise `NotATrailError`, with a sentence for people, unless there is a trail."""
     place = _place(given)
     if isinstance(place, DatabaseUrl):
-        open_reader(place).close()
+        with needed():
+            from .postgres_reader import check_database
+        check_database(place)
     else:
         check_is_trail(place)
 

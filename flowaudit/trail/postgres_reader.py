@@ -6,7 +6,7 @@ part, with `flowaudit_security` none has a salt. Tiles, checkpoints and sources 
 
 from bisect import bisect_left
 from collections.abc import Collection, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from operator import itemgetter
 from types import TracebackType
 from typing import Any, Final, Self
@@ -25,7 +25,7 @@ from .postgres import ANSWER_S
 from .postgres_calls import postgres_error
 from .ranges import Away, ranges_from
 
-__all__ = ["PostgresReader"]
+__all__ = ["PostgresReader", "check_database"]
 
 RANGE: Final = 20_000
 """Entries fetched in one query at most."""
@@ -247,6 +247,16 @@ class PostgresReader:
             return self._db.execute(sql, parameters, binary=True).fetchall()
         except psycopg.Error as error:
             raise _reading_error(error, self.url) from error
+
+
+def check_database(url: DatabaseUrl) -> None:
+    """Raise `NotATrailError` unless a database holds a trail, which this log-in need not read."""
+    with closing(Link(url, timeout_s=ANSWER_S, idle_s=0)) as link:
+        try:
+            with link.transaction(_SNAPSHOT) as db:
+                db.execute("SELECT 'flowaudit.head'::regclass")
+        except psycopg.Error as error:
+            raise _reading_error(error, url) from error
 
 
 def _bounded(name: str) -> str:

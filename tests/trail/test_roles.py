@@ -426,6 +426,25 @@ def test_an_officer_holds_releases_exports_and_erases(
         vault.identities()
 
 
+@pytest.mark.parametrize(
+    ("command", "roles"),
+    [
+        ("recover", "flowaudit_writer, flowaudit_tokens"),
+        (f"hold {ANN} --reason x", "flowaudit_writer, flowaudit_vault"),
+        (f"erase {ANN} --yes", "flowaudit_writer, flowaudit_eraser, flowaudit_vault"),
+        ("key rotate", "flowaudit_writer, flowaudit_tokens"),
+        ("statement", "flowaudit_writer, flowaudit_auditor"),
+        ("evidence --seq 3 -o c.zip", "flowaudit_writer, flowaudit_auditor, flowaudit_vault"),
+    ],
+)
+def test_a_command_needs_no_more_than_the_documentation_says(
+    filled: Callable[[str], str], postgres: Server, command: str, roles: str
+) -> None:
+    name = f"only_{command.split()[0]}"
+    postgres.run(f"CREATE ROLE {name} LOGIN IN ROLE {roles}")
+    assert main([*command.split(), "--trail", filled(name)]) == 0
+
+
 def test_an_archivist_moves_entries_out_and_the_rest_holds(
     trail: DatabaseUrl, url: Callable[[str], str], tmp_path: Path
 ) -> None:
