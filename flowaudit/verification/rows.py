@@ -198,7 +198,9 @@ class Rows:
     def unexplained_prunings(self) -> Iterator[Problem]:
         """Ranges that nobody has, of which no event says that they were pruned as they are."""
         told = set(self._prunes)
-        for each in self._reader.ranges if self._first == 0 else ():
+        for each in self._reader.ranges:
+            if each.last < self._first:
+                continue  # its event may stand before the first entry that was read
             digest = sha256(each.told.encode()).hexdigest()
             if each.state == "pruned" and (each.first, each.last, digest) not in told:
                 is_told = any(told_of[:2] == (each.first, each.last) for told_of in told)

@@ -164,3 +164,20 @@ def test_a_keepsake_of_odd_entries_is_what_its_archive_tells(
         assert len(list(archive_trail(writer, place, 2 * NOW, 2 * NOW))) == 2
     found = verify_trail(trail, beside=with_archives([place]))
     assert (found.ok, found.problems) == (True, ())
+
+
+@pytest.mark.parametrize("is_told", [False, True])
+def test_a_pruning_since_the_last_time_must_be_told(
+    trail: Path, place: ArchivePlace, is_told: bool
+) -> None:
+    grow(trail, [512])
+    last = note_at(trail, 512)
+    grow(trail, [0, 300, 400])
+    with Trail(trail) as writer:
+        list(archive_trail(writer, place, NOW, NOW))
+        if is_told:
+            prune_trail(writer, [place], NOW, [])
+    with closing(sqlite3.connect(trail)) as db, db:
+        db.execute("UPDATE archived SET state = 'pruned'")
+    found = since(trail, last, [])
+    assert [p.seq for p in found.problems] == ([] if is_told else [512, 768])
