@@ -9,6 +9,7 @@ import flowaudit
 from flowaudit.cli.main import COMMANDS, build_parser
 from flowaudit.policy.classify import CAUSES, CLOSE_STATUS, OUTCOMES, classify_status
 from flowaudit.settings import SETTINGS
+from flowaudit.trail.schema import TABLES
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -111,3 +112,8 @@ def test_the_tutorials_app_runs(
     exec(compile(code, "tutorial.md", "exec"), names)
     names["audit"].close()  # type: ignore[attr-defined]
     assert "app" in names
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_the_statement_that_makes_a_table_is_on_the_page(name: str) -> None:
+    assert TABLES[name] in (DOCS / "trail-format.md").read_text("utf-8").splitlines()
