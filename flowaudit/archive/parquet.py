@@ -141,6 +141,8 @@ class ArchiveFile:
         groups = range(footer.num_row_groups)
         unpacked = sum(footer.row_group(at).total_byte_size for at in groups)
         count = self.facts.last - self.facts.first + 1
+        if self.facts.format < 1:
+            raise ArchiveError(f"{name} is not an archive of ours: its format is no number of one")
         if self.facts.format > ARCHIVE_FORMAT:
             raise ArchiveError(f"{name} has archive format {self.facts.format}: upgrade flowaudit")
         if footer.num_rows != count or not 0 < count <= MAX_ENTRIES:

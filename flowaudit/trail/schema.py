@@ -53,6 +53,8 @@ def check_schema(db: sqlite3.Connection, path: Path, version: int) -> None:
     found = {name: sql for kind, name, sql in rows if kind == "table"}
     for name, sql in TABLES.items():
         if NEW_IN.get(name, 1) > version:
+            if name in found:
+                raise NotATrailError(f"{path} has the table {name}, new in a later format than its")
             continue
         if name not in found:
             raise NotATrailError(f"{path} has no table {name}: it was damaged")

@@ -72,6 +72,7 @@ def _with_facts(**facts: Any) -> Callable[[pa.Table], pa.Table]:
         pytest.param(lambda t: t.append_column("x", t["ua"]), 0, "other columns", id="one more"),
         pytest.param(_with_facts(origin="flowaudit/y"), 0, "another range or trail", id="trail"),
         pytest.param(_with_facts(first=512, last=1023), 0, "another range", id="range"),
+        pytest.param(_with_facts(format=0), 0, "is no number of one", id="no format"),
         pytest.param(_with_facts(format=9), 0, "upgrade flowaudit", id="format to come"),
         pytest.param(
             _with_facts(first="x"), 0, "not an archive of ours", id="facts of other types"

@@ -92,6 +92,15 @@ def test_another_format_is_refused(grown: Path, sql: Sql, version: int) -> None:
         verify_trail(grown)
 
 
+def test_a_table_of_a_later_format_is_refused(grown: Path, sql: Sql) -> None:
+    """Nobody's making: a reader might take it or not, and a writer could not add it."""
+    sql("PRAGMA user_version = 1")
+    with pytest.raises(NotATrailError, match="new in a later format"):
+        verify_trail(grown)
+    with pytest.raises(NotATrailError, match="new in a later format"), Trail(grown) as writer:
+        writer.append([], "s" * 26, 300)
+
+
 @pytest.mark.parametrize("column", ["core", "sealed"])
 def test_a_huge_value_is_named_and_not_read(grown: Path, sql: Sql, column: str) -> None:
     sql(f"UPDATE event SET {column} = zeroblob(150000000) WHERE seq = 123")
