@@ -53,14 +53,20 @@ def erase_archived(
     """
     unreached = list(remove_drafts(trail, places))
     count, origin = 0, trail.origin
+    failed: ArchiveError | None = None
     for each in rows_of(trail):
         if each.state == "pruned" or not each.file:
             continue
         if not is_at(places, each):
             unreached.append(each)
             continue
-        count += _erase_one(trail, places, each, origin, tokens, note)
+        try:
+            count += _erase_one(trail, places, each, origin, tokens, note)
+        except ArchiveError as error:  # one that is lost or damaged keeps no other from it
+            failed = failed or error
     unreached += remove_drafts(trail, places)
+    if failed is not None:
+        raise failed
     return count, list(dict.fromkeys(unreached))
 
 

@@ -69,8 +69,9 @@ def run(args: argparse.Namespace) -> int:
         if not args.yes and not _is_confirmed(paths, person):
             print("Nothing was erased.", file=sys.stderr)
             return 2
-        begin_erasure(vault, person, time.time_ns() // 1_000)
         with open_trail(paths, lock_timeout_s=LOCK_TIMEOUT_S) as trail, upkeep(trail):
+            # not before it is known that the trail can be written
+            begin_erasure(vault, person, time.time_ns() // 1_000)
             adopt(trail)
             note = ErasureNote(person.tokens, why=reason, actor=asker(vault))
             count = erase_tokens(trail, person.tokens, note)

@@ -3,7 +3,10 @@
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import structlog
 
 from .._version import __version__
 from ..errors import FlowauditError
@@ -84,7 +87,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. A user's mistake is one line on standard error and exit status 2."""
     args = build_parser().parse_args(argv)
     try:
-        return int(args.run(args))
+        with _log_on_stderr():
+            return int(args.run(args))
     except FlowauditError as error:
         print(f"flowaudit: {printable(error)}", file=sys.stderr)
         return 2
@@ -95,3 +99,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("flowaudit: stopped", file=sys.stderr)
         return 130
+
+
+@contextmanager
+def _log_on_stderr() -> Iterator[None]:
+    """Our operational log beside the answer, not in it, unless the app says where it goes."""
+    if structlog.is_configured():
+        yield
+        return
+    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
+    try:
+        yield
+    finally:
+        structlog.reset_defaults()

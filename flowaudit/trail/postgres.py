@@ -7,7 +7,7 @@ sign what the database says its head is, and it keeps a checkpoint of that head 
 
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from functools import cached_property
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
@@ -87,7 +87,9 @@ class PostgresTrail:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
+        # what went wrong before is what counts
+        with suppress(TrailError) if error is not None else nullcontext():
+            self.close()
 
     @cached_property
     def _home(self) -> str:

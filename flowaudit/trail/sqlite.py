@@ -9,7 +9,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from functools import lru_cache
 from hashlib import sha256
 from types import TracebackType
@@ -89,7 +89,9 @@ class Trail:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
+        # what went wrong before is what counts
+        with suppress(TrailError) if error is not None else nullcontext():
+            self.close()
 
     @property
     def origin(self) -> str:

@@ -58,6 +58,9 @@ def cosign(folder: Path, paths: TrailPaths, keys: tuple[VerifierKey, ...]) -> Co
     Raises `TrailError` if the folder has nothing of it, or the own trail cannot be used.
     """
     origin = keys[0].name
+    with open_trail(paths, lock_timeout_s=LOCK_TIMEOUT_S) as trail:
+        if trail.origin == origin:
+            raise TrailError(f"{origin} is this trail, and no witness of itself")
     place = folder_of(folder, origin)
     if not place.is_dir():
         raise TrailError(f"{folder} has nothing of {origin}")

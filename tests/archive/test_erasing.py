@@ -15,6 +15,7 @@ from flowaudit.archive.places import ArchivePlace, open_place
 from flowaudit.archive.reading import ArchivedTrail
 from flowaudit.archive.upkeep import upkeep
 from flowaudit.cli import main
+from flowaudit.errors import ArchiveError
 from flowaudit.event import Entry
 from flowaudit.trail.forgetting import ErasureNote
 from flowaudit.trail.opening import open_reader
@@ -185,3 +186,17 @@ def test_subject_has_what_is_in_archives(
     assert len(all_of_it["events"]) > len(lone["events"])
     assert {e["seq"] for e in lone["events"]} <= {e["seq"] for e in all_of_it["events"]}
     assert len({e["seq"] for e in all_of_it["events"] if e["kind"] != "access"}) >= 200
+
+
+def test_a_file_that_is_lost_keeps_no_other_from_being_cleaned(tmp_path: Path) -> None:
+    trail, place = archived(tmp_path / "x")
+    first, second = sorted(os.listdir(place.text))
+    (Path(place.text) / first).rename(tmp_path / "lost")
+    # the key is no key either: what is said is what went wrong first
+    TrailPaths.of(trail).key.write_text("no key")
+    with pytest.raises(ArchiveError, match=first):
+        erase(trail, place)
+    [left] = os.listdir(place.text)
+    assert left != second
+    with open_reader(trail) as reader:
+        assert [each.file for each in reader.ranges] == [first, left]

@@ -1,8 +1,10 @@
 """`flowaudit who`, `subject`, `hold` and `erase`, as a person runs them."""
 
 import json
+import sqlite3
 import stat
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 
 import flowaudit
 from flowaudit import FlowAudit
-from flowaudit.cli import main
+from flowaudit.cli import erase, main
 from flowaudit.trail.opening import open_reader
 from flowaudit.trail.paths import TrailPaths
 from flowaudit.vault.tokens import Vault
@@ -313,3 +315,22 @@ def test_subject_shows_a_damaged_event_as_it_stands(
     assert run("subject", ANN, "-o", str(out), trail=written) == 0
     damaged = json.loads(out.read_text("utf-8"))["events"]
     assert any(ann in event.get("damaged", "") for event in damaged)
+
+
+def test_an_erasure_that_cannot_be_written_has_not_begun(
+    written: Path, ann: str, capsys: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(erase, "LOCK_TIMEOUT_S", 0.2)
+    with closing(sqlite3.connect(written)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert run("erase", ANN, "--yes", trail=written) == 2
+    assert run("who", ann, trail=written) == 0
+    assert ANN in capsys.readouterr().out
+
+
+def test_what_we_log_stands_beside_the_answer(written: Path, capsys: Said) -> None:
+    TrailPaths.of(written).key.write_text("no key")
+    main(["flows", "--format", "json", "--trail", str(written)])
+    said = capsys.readouterr()
+    json.loads(said.out)
+    assert "without checkpoints" in said.err

@@ -309,3 +309,10 @@ def test_lines_of_others_do_not_make_a_cosigned_note_too_long(
     found = verify_trail(trail, witnessed=[kept_in(folder)], cosigners=[cosigner(ours)])
     assert found.ok, found.problems
     assert found.witnesses == 2
+
+
+def test_a_trail_is_no_witness_of_itself(trail: Path, folder: Path) -> None:
+    grow(trail, 1, 3, folder=folder)
+    with pytest.raises(TrailError, match="no witness of itself"):
+        cosign(folder, TrailPaths.of(trail), (key_of(trail),))
+    assert not TrailPaths.of(trail).cosigned.exists()

@@ -236,8 +236,7 @@ def test_an_erasure_waits_for_the_lock_and_leaves_nothing_half_done(
         holder.stdout.readline()
         assert erase(trail, ANN) == 2
         assert "has held it for" in capsys.readouterr().err
-        assert main(["who", two[0], "--trail", str(trail)]) == 2
-        assert "was broken off: run flowaudit erase" in capsys.readouterr().err
+        assert main(["who", two[0], "--trail", str(trail)]) == 0  # it has not begun
     finally:
         holder.kill()
         holder.communicate(timeout=30)
