@@ -146,11 +146,11 @@ class _Glance(msgspec.Struct):
     source: str | None = None
     n: int | None = None
     kind: str | None = None
-    action: str | None = None
+    action: object = None
 
 
 _GLANCE: Final = msgspec.json.Decoder(_Glance)
-_TELLING_OPS: Final = frozenset({"erase", "key", "prune"})
+_TELLING_OPS: Final = ("erase", "key", "prune")  # no set: an action may be a list
 
 
 class Telling:

@@ -41,7 +41,8 @@ class _Glance(msgspec.Struct):
     source: str | None = None
     n: int | None = None
     kind: str | None = None
-    action: str | None = None
+    action: object = None
+    """Of any type: but for a few texts it says nothing here, in a plain tile or out of it."""
     facts: msgspec.Raw = _NOTHING
 
 

@@ -235,6 +235,21 @@ def test_an_erasure_that_an_event_tells_holds(grown: Path, sql: Sql) -> None:
     assert problems(grown) == [(303, "personal part missing, no erasure")]
 
 
+@pytest.mark.parametrize("count", [3, 256], ids=["a few", "a full tile"])
+@pytest.mark.parametrize("kind", ["process", "ops"])
+@pytest.mark.parametrize(
+    "action", [b"5", b"[]", b"{}", b"null"], ids=["number", "list", "map", "none"]
+)
+def test_an_action_that_is_no_text_says_nothing_wherever_it_stands(
+    trail: Path, count: int, kind: str, action: bytes
+) -> None:
+    said = b'"kind":"%b","action":%b' % (kind.encode(), action)
+    made = [(core.replace(b'"kind":"request"', said), p) for core, p in records(count)]
+    with open_trail(trail) as writer:
+        writer.append(made, "s" * 26, count)
+    assert verify_trail(trail).problems == ()
+
+
 @pytest.mark.parametrize(
     ("kind", "names", "tokens", "holds"),
     [
