@@ -94,7 +94,7 @@ class _Folder:
         return _guarded(str(path), read)
 
     def has(self, name: str) -> bool:
-        return self._path(name).exists()
+        return self._path(name).is_file()
 
     def write_new(self, name: str, data: bytes) -> None:
         # content, fsync, its name, fsync of the folder: a crash leaves a draft or a whole file

@@ -115,4 +115,4 @@ def record_access(
         raise SettingError("reason", reason, f"at most {MAX_REASON} characters")
     what = record_reading(paths, command, scope, action=action, of=of, why=reason)
     if what:
-        print(f"flowaudit: this reading is not recorded: {what}", file=sys.stderr)
+        print(f"flowaudit: {what}", file=sys.stderr)

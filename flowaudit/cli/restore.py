@@ -7,7 +7,7 @@ from typing import Final
 from ..archive.restoring import restore_ranges
 from ..errors import SettingError
 from ..trail.backup import back_up
-from ..trail.opening import open_trail
+from ..trail.opening import open_reader, open_trail
 from ..trail.paths import TrailPaths
 from .options import add_format, add_trail, trail_paths
 from .output import print_json, print_table
@@ -56,6 +56,9 @@ def run(args: argparse.Namespace) -> int:
         found = restore_ranges(
             trail, places, span.first, span.end, keeps_files=args.into is not None
         )
+    with open_reader(paths) as reader:
+        gone = [each for each in reader.ranges if each.state == "pruned"]
+    pruned = sum(each.count for each in gone if span.meets(each.first_ts, each.last_ts))
     rows = [(each.first, each.last, each.file, each.first_ts, each.last_ts) for each in found]
     if args.format == "json":
         ranges = [dict(zip(_COLUMNS, row, strict=True)) for row in rows]
@@ -64,4 +67,6 @@ def run(args: argparse.Namespace) -> int:
         print_table(_COLUMNS, rows, "csv")
     else:
         print(f"{sum(each.count for each in found):,} entries are back in {paths.trail}.")
+        if pruned:
+            print(f"{pruned:,} of that span were pruned: nobody can bring them back.")
     return 0

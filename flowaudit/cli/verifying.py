@@ -102,6 +102,14 @@ def _refuse_options_of_trails(args: argparse.Namespace) -> None:
             raise TrailError(f"--{name} is about a trail, and {args.file} is verified by itself")
 
 
+def _looked_at(found: Verification) -> str:
+    """How many entries there are, and of how many of them that is said."""
+    away = found.archived + found.pruned
+    if not away:
+        return f"{found.size:,} entries"
+    return f"of {found.size:,} entries {found.size - away:,} were looked at"
+
+
 def _name(key: str) -> str:
     """A verifier key by its name and hash."""
     return "+".join(key.split("+")[:2])
@@ -109,7 +117,7 @@ def _name(key: str) -> str:
 
 def _print_text(found: Verification) -> None:
     if found.ok:
-        print(f"The trail holds: {found.size:,} entries, none changed, none missing.")
+        print(f"The trail holds: {_looked_at(found)}, none changed, none missing.")
     else:
         problems = "1 problem" if len(found.problems) == 1 else f"{len(found.problems):,} problems"
         print(f"The trail does NOT hold: {problems}.")

@@ -123,7 +123,7 @@ class Engine:
         if reading is not None:
             what = record_reading(paths, reading, "raw", why=why)
             if what:
-                OPLOG.warning("a reading is not recorded", trail=str(place), why=what)
+                OPLOG.warning("a reading is not recorded whole", trail=str(place), why=what)
         return engine
 
     @classmethod

@@ -42,7 +42,7 @@ def record_reading(
         of: tokens of those who were asked for, where the question names them.
         why: the reason that was given.
 
-    Returns what stood in the way, for people; `None` if it is recorded, or need not be.
+    Returns what is not recorded and why, for people; `None` if all is, or need not be.
     """
     if not _may_write(paths.trail):
         return None
@@ -50,6 +50,7 @@ def record_reading(
     try:
         with open_trail(paths, lock_timeout_s=LOCK_TIMEOUT_S) as trail:
             login = trail.login
+            who, unknown = _asker_of(paths, login)
             facts: dict[str, Value] = {
                 "command": command,
                 "scope": scope,
@@ -64,7 +65,7 @@ def record_reading(
                 ts=time.time_ns() // 1_000,
                 kind="access",
                 action=action,
-                actor=_asker_of(paths, login),
+                actor=who,
                 actor_kind="user",
                 resource="trail",
                 outcome="ok",
@@ -72,23 +73,22 @@ def record_reading(
             )
             trail.note_access(encode_core(core), source)
     except (TrailBusyError, VaultError) as error:
-        return str(error)
+        return f"this reading is not recorded: {error}"
     except TrailError as error:
-        return str(error) if isinstance(paths.trail, DatabaseUrl) else None
-    return None
+        is_told = isinstance(paths.trail, DatabaseUrl)
+        return f"this reading is not recorded: {error}" if is_told else None
+    return None if unknown is None else f"this reading is recorded without who reads: {unknown}"
 
 
-def _asker_of(paths: TrailPaths, login: str | None) -> str | None:
-    """The token of who runs this; without one if a database knows them by their log-in, and the
-    vault is closed to it.
+def _asker_of(paths: TrailPaths, login: str | None) -> tuple[str | None, str | None]:
+    """The token of who runs this. Without one, where the vault is closed to them: why, unless a
+    database knows them by their log-in.
     """
     try:
         with open_vault(paths.vault, timeout_s=LOCK_TIMEOUT_S) as vault:
-            return asker(vault)
-    except VaultError:
-        if login is None:
-            raise
-        return None
+            return asker(vault), None
+    except VaultError as error:
+        return None, str(error) if login is None else None
 
 
 def _may_write(trail: Place) -> bool:

@@ -115,7 +115,7 @@ def _newest(
         longest = max(longest, mark.size)
         if last is not None and mark.size == last.size and mark.root != last.root:
             raise ProofError(f"of size {mark.size} another checkpoint was cosigned before")
-    for path in sorted(place.glob(f"*{CONSISTENCY}")):
+    for path in filter(Path.is_file, sorted(place.glob(f"*{CONSISTENCY}"))):
         old, proof, mark = _read_request(path)
         if mark.origin != origin or not mark.signatures(keys):
             raise ProofError(f"{path.name} is not signed by {origin}")
@@ -161,7 +161,7 @@ class _Turns:
 
 def _signed(place: Path, origin: str, turns: _Turns) -> Iterator[Checkpoint]:
     """The checkpoints of a trail that count, in order of size as their names have it."""
-    for path in sorted(place.glob(f"*{SUFFIX}")):
+    for path in filter(Path.is_file, sorted(place.glob(f"*{SUFFIX}"))):
         mark = Checkpoint.parse(read_note(path))
         if mark.origin == origin and path.name == f"{size_name(mark.size)}{SUFFIX}":
             turns.see(mark)

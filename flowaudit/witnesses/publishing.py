@@ -160,7 +160,7 @@ def kept_in(place: Path) -> Kept:
     """What a file, or a folder and the folders in it, keep of checkpoints. Raises `OSError`."""
     if not place.is_dir():
         return Kept(str(place), (read_note(place),))
-    files = sorted(place.rglob("*"))
+    files = [path for path in sorted(place.rglob("*")) if path.is_file()]  # no pipe, no folder
     notes = tuple(read_note(path) for path in files if path.suffix in (SUFFIX, COSIGNED))
     return Kept(str(place), notes, tuple(_stamps(files)))
 
@@ -170,7 +170,7 @@ def _stamps(files: Iterable[Path]) -> Iterator[tuple[str, bytes]]:
         if path.suffix == STAMP:
             size = _SIZE.match(path.name)
             over = path.with_name(f"{size[0] if size else ''}{SUFFIX}")
-            if over.exists():
+            if over.is_file():
                 with path.open("rb") as file:
                     yield read_note(over), file.read(MAX_STAMP_BYTES + 1)
 

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from flowaudit.cli import main
+from flowaudit.trail.paths import TrailPaths
+from flowaudit.vault.tokens import Vault
 from tests.archive.trails import contents, grow
 
 
@@ -25,15 +27,34 @@ def test_a_trail_is_archived_and_verified(
     assert contents(trail)[0].seq == 768
 
     assert main(["verify", "--trail", str(trail)]) == 0
-    assert "768 entries stand in archives and were not looked at" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "768 entries stand in archives and were not looked at" in said
+    assert f"of {len(contents(trail)) + 768:,} entries {len(contents(trail)):,} were looked" in said
     assert main(["verify", "--trail", str(trail), "--archive", str(place)]) == 0
-    assert "not looked at" not in capsys.readouterr().out
+    assert "looked at" not in capsys.readouterr().out
     (place / told["files"][0]["file"]).write_bytes(b"gone")
     assert main(["verify", "--trail", str(trail), "--archive", str(place)]) == 1
     assert "entry 0" in capsys.readouterr().out
 
     assert main(command) == 0
     assert "Nothing was archived" in capsys.readouterr().out
+
+
+def test_what_was_pruned_is_not_said_to_be_back(
+    trail: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    grow(trail, [600, 300])
+    place = str(tmp_path / "archive")
+    own = ["--trail", str(trail)]
+    with Vault(TrailPaths.of(trail).vault) as vault:
+        vault.token("user:1")
+    assert main(["archive", *own, "--to", place, "--older-than", "2d"]) == 0
+    assert main(["prune", *own, "--archive", place, "--older-than", "2d", "--yes"]) == 0
+    capsys.readouterr()
+    assert main(["restore", *own, "--archive", place]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("0 entries are back")
+    assert "768 of that span were pruned: nobody can bring them back." in said
 
 
 @pytest.mark.parametrize(

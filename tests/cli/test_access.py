@@ -59,6 +59,19 @@ def test_a_command_that_reads_says_so_in_the_trail(
     assert facts.get("of") == ([token] if name in ("who", "subject", "evidence") else None)
 
 
+def test_a_reading_is_an_event_though_the_vault_says_nobody(
+    written: Path, events: Events, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for part in written.parent.glob("t.db.vault*"):
+        part.unlink()
+    TrailPaths.of(written).vault.write_bytes(b"no vault" * 1_000)
+    assert main(["flows", "--trail", str(written), "--reason", "ticket 7"]) == 0
+    assert "recorded without who reads: vault" in capsys.readouterr().err
+    [event] = events("access")
+    assert event.get("actor") is None
+    assert (event["facts"]["command"], event["facts"]["why"]) == ("flows", "ticket 7")
+
+
 def test_a_reason_is_bounded(written: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["flows", "--trail", str(written), "--reason", "x" * 501]) == 2
     assert "at most 500" in capsys.readouterr().err

@@ -145,6 +145,21 @@ def test_the_pack_runs_by_itself(written: Path) -> None:
     assert "The pack holds" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("argv", "what"),
+    [(["--key"], "--key wants a file"), (["--nope"], "there is no option --nope")],
+    ids=["no value", "unknown"],
+)
+def test_a_wrong_call_of_the_stand_alone_verifier_is_said(
+    written: Path, argv: list[str], what: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", str(make(written, "--seq", "0")), *argv],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (2, f"not verified: {what}\n")
+
+
 def test_unpacked_into_a_folder_it_is_checked_there(written: Path, tmp_path: Path) -> None:
     pack = make(written, "--seq", "0-3")
     folder = tmp_path / "unpacked"

@@ -1,7 +1,9 @@
 """Checkpoints kept elsewhere: published into folders, and what verification finds against them."""
 
+import os
 import shutil
 import sqlite3
+import threading
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -177,6 +179,19 @@ def test_the_command_says_what_a_witness_saw(
     assert main([*given[:-1], str(place)]) == 2
     assert "holds none" in capsys.readouterr().err
     assert main([*given[:-1], str(folder / "missing")]) == 2
+
+
+def test_what_is_no_file_in_a_folder_holds_nobody_up(trail: Path, folder: Path) -> None:
+    grow(trail, 10)
+    Publisher([str(folder)]).publish("flowaudit/abc", (10, newest(trail)), now=True)
+    for name in ("9.checkpoint", "9.K.cosigned", "00000000000000000010-0.tsr"):
+        os.mkfifo(folder / "abc" / name)
+        (folder / "abc" / f"2{name}").mkdir()
+    kept: list[Any] = []
+    reader = threading.Thread(target=lambda: kept.append(kept_in(folder)), daemon=True)
+    reader.start()
+    reader.join(10)
+    assert [(each.notes, each.stamps) for each in kept] == [((newest(trail),), ())]
 
 
 def test_a_proof_that_cannot_be_made_keeps_no_checkpoint_from_its_witness(folder: Path) -> None:

@@ -780,19 +780,24 @@ def main(argv: list[str]) -> int:
     try:
         for argument in arguments:
             if argument in ("--key", "--witness"):
-                with open(next(arguments), encoding="utf-8", errors="replace") as file:
+                name = next(arguments, None)
+                if name is None:
+                    raise Bad(f"{argument} wants a file")
+                with open(name, encoding="utf-8", errors="replace") as file:
                     (keys if argument == "--key" else witnesses).append(Key(file.read(65536)))
             elif argument == "--json":
                 as_json = True
             elif argument in ("-h", "--help"):
                 print(__doc__)
                 return 0
+            elif argument.startswith("-"):
+                raise Bad(f"there is no option {argument}")
             else:
                 places.append(argument)
         own = os.path.dirname(os.path.abspath(__file__))
         place = places[0] if places else own
         found = Check(read_pack(place), keys[0] if keys else None, witnesses).run()
-    except (Bad, OSError, StopIteration) as error:
+    except (Bad, OSError) as error:
         print(plain(f"not verified: {error}"), file=sys.stderr)
         return 2
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
