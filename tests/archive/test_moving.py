@@ -220,7 +220,7 @@ def test_nothing_of_who_is_erased_meanwhile_goes_into_an_archive(
     def erase(self: Any, name: str, data: bytes) -> None:
         written(self, name, data)
         with Trail(trail) as other:
-            other.erase([100], other.size(), (), ErasureNote(["a" * 52]))
+            other.erase([100], other.size(), (), ErasureNote(["b" * 52]))
 
     with monkeypatch.context() as patch:
         patch.setattr(places._Folder, "write_new", erase)
