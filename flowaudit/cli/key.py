@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from ..errors import ProofError, SettingError
 from ..event import decode_core
@@ -57,11 +57,15 @@ def run(args: argparse.Namespace) -> int:
     """Show or replace."""
     paths = trail_paths(args)
     if args.what == "show":
-        rows = [
-            (news.seq, moment(news.ts, seconds=True), news.what, _shown(news.key), news.why)
-            for news in _told(paths)
-        ]
-        print_table(("seq", "time", "what", "key", "why"), rows, args.format)
+        if args.format == "text":
+            rows = [
+                (news.seq, moment(news.ts, seconds=True), news.what, _shown(news.key), news.why)
+                for news in _told(paths)
+            ]
+            print_table(("seq", "time", "what", "key", "why"), rows, "text")
+        else:
+            columns = ("seq", "ts", "what", "key", "why")
+            print_table(columns, [astuple(news) for news in _told(paths)], args.format)
         return 0
     is_revoked = args.what == "revoke"
     if is_revoked and not args.reason:

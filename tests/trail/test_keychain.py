@@ -1,5 +1,6 @@
 """Keys that follow one another, told in the trail: each believed as far as another vouches."""
 
+import json
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -252,3 +253,16 @@ def test_the_command_shows_rotates_and_revokes(
     assert told == ["created", "created", "retired", "created", "revoked"]
     assert lines[-1].endswith("stolen")
     assert verify_trail(trail).ok
+
+
+def test_the_command_gives_programs_whole_keys(
+    trail: Path, keys: list[VerifierKey], capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = ["key", "--trail", str(trail)]
+    assert main([*argv, "--format", "json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [each["key"] for each in told if each["what"] == "created"] == [*map(str, keys)]
+    assert [each["what"] for each in told].count("retired") == 2
+    assert all(type(each["ts"]) is int and each["ts"] > 10**15 for each in told)
+    assert main(argv) == 0
+    assert str(keys[0]) not in capsys.readouterr().out
