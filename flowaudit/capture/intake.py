@@ -20,7 +20,7 @@ from .compose import Composer, Event
 from .diversion import elsewhere, register
 from .facts import Facts
 from .heads import Heads, Names
-from .own_paths import own_paths, own_place, usable_paths
+from .own_paths import own_place, usable_paths
 from .process import process_facts
 from .readable import leave_out_unreadable, readable, readable_by, readable_text
 from .ruling import Rulings, add_payload
@@ -116,7 +116,8 @@ class Intake:
         from now on; `None` leads back to the audit's own files.
         """
         self.close()
-        self._write_to(paths or own_paths(self.settings), is_trial=paths is not None)
+        own = paths or TrailPaths.of_settings(self.settings)
+        self._write_to(own, is_trial=paths is not None)
 
     @property
     def left_out(self) -> dict[str, int]:

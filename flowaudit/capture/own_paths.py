@@ -9,19 +9,12 @@ from ..trail.opening import check_trail
 from ..trail.paths import TrailPaths
 from ..vault.place import DatabaseUrl, Place
 
-__all__ = ["own_paths", "own_place", "usable_paths"]
-
-
-def own_paths(settings: Mapping[str, Any]) -> TrailPaths:
-    """Where its settings put the trail and what belongs to it."""
-    return TrailPaths.of(
-        settings["trail"], vault=settings["vault"], key=settings["key"], spool=settings["spool"]
-    )
+__all__ = ["own_place", "usable_paths"]
 
 
 def usable_paths(settings: Mapping[str, Any]) -> TrailPaths:
     """The trail's paths. Raises if its folder is missing or the file is something else."""
-    paths = own_paths(settings)
+    paths = TrailPaths.of_settings(settings)
     for name, path in (("trail", paths.trail), ("vault", paths.vault), ("key", paths.key)):
         if not isinstance(path, DatabaseUrl) and not path.parent.is_dir():
             raise SettingError(name, str(path), "a file in a folder that exists")

@@ -75,9 +75,7 @@ def trail_paths(args: argparse.Namespace, *, must_exist: bool = True) -> TrailPa
     """The trail that a command is about. Raises `NotATrailError` if it is none."""
     given = {"trail": args.trail.uri if isinstance(args.trail, DatabaseUrl) else args.trail}
     settings = resolve(given, os.environ, find_policy(getattr(args, "policy", None)).settings)
-    paths = TrailPaths.of(
-        settings["trail"], vault=settings["vault"], key=settings["key"], spool=settings["spool"]
-    )
+    paths = TrailPaths.of_settings(settings)
     if must_exist:
         check_trail(paths)
     elif not isinstance(paths.trail, DatabaseUrl) and not paths.trail.parent.is_dir():

@@ -7,9 +7,8 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from ..event import SCHEMA_VERSION, encode_core
+from ..event import SCHEMA_VERSION, encode_core, new_source
 from ..recording.adoption import Adoption, Loss, adopt_dead_sources, gap_event
-from ..recording.source import new_source
 from ..spool.dead import spool_files, waiting_records
 from ..trail.opening import check_trail, open_trail
 from ..trail.store import WritableTrail

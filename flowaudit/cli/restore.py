@@ -6,6 +6,7 @@ from typing import Final
 
 from ..archive.restoring import restore_ranges
 from ..errors import SettingError
+from ..evidence.statement import Span
 from ..trail.backup import back_up
 from ..trail.opening import open_reader, open_trail
 from ..trail.paths import TrailPaths
@@ -56,9 +57,6 @@ def run(args: argparse.Namespace) -> int:
         found = restore_ranges(
             trail, places, span.first, span.end, keeps_files=args.into is not None
         )
-    with open_reader(paths) as reader:
-        gone = [each for each in reader.ranges if each.state == "pruned"]
-    pruned = sum(each.count for each in gone if span.meets(each.first_ts, each.last_ts))
     rows = [(each.first, each.last, each.file, each.first_ts, each.last_ts) for each in found]
     if args.format == "json":
         ranges = [dict(zip(_COLUMNS, row, strict=True)) for row in rows]
@@ -67,6 +65,13 @@ def run(args: argparse.Namespace) -> int:
         print_table(_COLUMNS, rows, "csv")
     else:
         print(f"{sum(each.count for each in found):,} entries are back in {paths.trail}.")
-        if pruned:
+        if pruned := _pruned(paths, span):
             print(f"{pruned:,} of that span were pruned: nobody can bring them back.")
     return 0
+
+
+def _pruned(paths: TrailPaths, span: Span) -> int:
+    """How many entries that may be of a span were pruned."""
+    with open_reader(paths) as reader:
+        gone = [each for each in reader.ranges if each.state == "pruned"]
+    return sum(each.count for each in gone if span.meets(each.first_ts, each.last_ts))

@@ -2,9 +2,10 @@
 
 import os
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 from ..errors import NotATrailError, TrailBusyError, TrailError, TrailWriteError
@@ -50,6 +51,13 @@ class TrailPaths:
     spool: Path
     stamps: Path
     cosigned: Path
+
+    @classmethod
+    def of_settings(cls, settings: Mapping[str, Any]) -> "TrailPaths":
+        """The paths that the settings `trail`, `vault`, `key` and `spool` give; as `of`."""
+        return cls.of(
+            settings["trail"], vault=settings["vault"], key=settings["key"], spool=settings["spool"]
+        )
 
     @classmethod
     def of(

@@ -215,22 +215,27 @@ def test_a_sealed_event_without_its_erasure_is_a_problem(written: Path) -> None:
     assert "no erasure" in " ".join(p.what for p in both(repacked(written, files)).problems)
 
 
-def test_who_has_seen_the_history_is_proved_too(
-    written: Path, key: Path, tmp_path: Path, capsys: Said
-) -> None:
-    shared = tmp_path / "shared"
+def cosigned_elsewhere(written: Path, key: Path) -> tuple[Path, TrailPaths, int, str]:
+    """A witness's folder with a checkpoint that another trail has cosigned: it, that trail, the
+    checkpoint's size and its origin.
+    """
+    shared, other = written.with_name("shared"), TrailPaths.of(written.with_name("other.db"))
     shared.mkdir()
     with Trail(written) as writer:
         writer.checkpoint()
         publisher = Publisher([str(shared)])
         publisher.publish(writer.origin, writer.signed, now=True, prove=writer.consistency)
-        seen = writer.size()
-    audit = FlowAudit(trail=tmp_path / "other.db")
+        seen, origin = writer.size(), writer.origin
+    audit = FlowAudit(trail=other.trail)
     act(audit, BOB, "elsewhere")
     audit.close()
-    other = TrailPaths.of(tmp_path / "other.db")
     argv = ["cosign", str(shared), "--trail", str(other.trail), "--key", str(key)]
     assert main(argv) == 0
+    return shared, other, seen, origin
+
+
+def test_who_has_seen_the_history_is_proved_too(written: Path, key: Path, capsys: Said) -> None:
+    shared, other, seen, _ = cosigned_elsewhere(written, key)
     pack = make(written, "--actor", ANN, "--against", str(shared))
     found = both(pack, key, other.cosigned / "cosigner.pub")
     assert (found.ok, found.witnesses, found.witnessed) == (True, 1, seen)
@@ -245,21 +250,10 @@ def test_who_has_seen_the_history_is_proved_too(
 
 
 def test_junk_beside_what_others_have_cosigned_is_left_out_and_crowds_nothing_out(
-    written: Path, key: Path, tmp_path: Path
+    written: Path, key: Path
 ) -> None:
-    shared = tmp_path / "shared"
-    shared.mkdir()
-    with Trail(written) as writer:
-        writer.checkpoint()
-        publisher = Publisher([str(shared)])
-        publisher.publish(writer.origin, writer.signed, now=True, prove=writer.consistency)
-        private, origin = read_key(TrailPaths.of(written).key), writer.origin
-    audit = FlowAudit(trail=tmp_path / "other.db")
-    act(audit, BOB, "elsewhere")
-    audit.close()
-    other = TrailPaths.of(tmp_path / "other.db")
-    argv = ["cosign", str(shared), "--trail", str(other.trail), "--key", str(key)]
-    assert main(argv) == 0
+    shared, other, _, origin = cosigned_elsewhere(written, key)
+    private = read_key(TrailPaths.of(written).key)
     [real] = (path.read_text("utf-8") for path in shared.rglob("*.cosigned"))
     line = real.splitlines()[-1]
     thief = Ed25519PrivateKey.generate()
@@ -275,7 +269,7 @@ def test_junk_beside_what_others_have_cosigned_is_left_out_and_crowds_nothing_ou
         for turn in "ab":
             place = next(shared.iterdir()) / f"9{number}{turn}.cosigned"
             place.write_text(text, "utf-8")
-    pack = tmp_path / "case.zip"
+    pack = written.with_name("case.zip")
     argv = ["--trail", str(written), "--actor", ANN, "--against", str(shared)]
     assert main(["evidence", *argv, "-o", str(pack)]) == 1  # verification has told of the junk
     notes = [data.decode() for name, data in files_of(pack).items()
